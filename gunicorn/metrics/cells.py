@@ -1,0 +1,144 @@
+"""THE table of metrics: shared memory made before fork, one page a child, one writer a page.
+
+`page[REQUESTS] += 1` is the whole hot-path API: a page is a memoryview of unsigned 64-bit integers.
+The parent reads every page at any time, also while its owner is stopped, wedged or dead, so the
+heartbeat rule, `show`, /metrics, /readyz and statsd see the same truth. When a child goes, its
+counters are folded into row 0, so sums never go backwards.
+
+Within one process several threads may write a page: `page[i] += 1` has no point at which the
+interpreter lock can be handed over (eval-breaker checks sit on calls and backward jumps only).
+
+Times are nanoseconds of the monotonic clock; sizes are bytes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds in seconds (Prometheus' defaults); one more cell counts what is above the last."""
+
+_index = itertools.count()
+
+
+def _cell(n: int = 1) -> int:
+    """The first of `n` cells in a row."""
+    first = next(_index)
+    for _ in range(n - 1):
+        next(_index)
+    return first
+
+
+# Gauges: meaningless once the owner is gone, zeroed when its page is freed.
+PID = _cell()
+GENERATION = _cell()
+STATE = _cell()
+"""`supervisor.child.State` as an integer, written by the parent."""
+STARTED = _cell()
+HEARTBEAT = _cell()
+"""Monotonic ns of the last turn of the owner's loop."""
+IN_FLIGHT = _cell()
+"""Requests in the hands of the application now."""
+REQUEST_STARTED = _cell()
+"""Monotonic ns at which the request in the note began; 0 = none."""
+THREADS = _cell()
+THREADS_BUSY = _cell()
+CONNECTIONS = _cell()
+CONNECTIONS_IDLE = _cell()
+NOTE_LENGTH = _cell()
+"""Bytes used of the note (the request line in flight, cut to NOTE_SIZE)."""
+GAUGES = range(PID, NOTE_LENGTH + 1)
+
+# Counters: folded into row 0 when the owner goes.
+STATUS_1XX = _cell()
+STATUS_2XX = _cell()
+STATUS_3XX = _cell()
+STATUS_4XX = _cell()
+STATUS_5XX = _cell()
+"""Final answers by class; their sum is `requests_total`. STATUS_1XX counts 101 only."""
+REJECTED = _cell()
+TIMED_OUT = _cell()
+SHED = _cell()
+ABORTED = _cell()
+"""Requests whose client went away before the answer was complete."""
+BYTES_IN = _cell()
+BYTES_OUT = _cell()
+ACCEPTED = _cell()
+"""Connections accepted."""
+DURATION_SUM = _cell()
+DURATION = _cell(len(DURATION_BUCKETS) + 1)
+"""Not cumulative: one observation adds to one cell."""
+QUEUE_SUM = _cell()
+QUEUE = _cell(len(DURATION_BUCKETS) + 1)
+COUNTERS = range(STATUS_1XX, QUEUE + len(DURATION_BUCKETS) + 1)
+
+CELLS = next(_index)
+NOTE_SIZE = 256
+ROW_SIZE = (CELLS * 8 + NOTE_SIZE + 63) // 64 * 64
+
+Page = memoryview
+"""A page as the hot path sees it: format "Q", CELLS long."""
+
+_BOUNDS_NS = tuple(int(bound * 1e9) for bound in DURATION_BUCKETS)
+
+
+def observe(page: Page, sum_cell: int, first_bucket: int, ns: int) -> None:
+    """Adds one observation of `ns` nanoseconds to a histogram."""
+    page[sum_cell] += ns
+    page[first_bucket + bisect_left(_BOUNDS_NS, ns)] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row by its two faces: numbers and the note's bytes."""
+
+    page: Page
+    note: memoryview
+
+    def write_note(self, text: bytes) -> None:
+        """Names the request in flight; readers in other processes may see it torn, never too long."""
+        n = min(len(text), NOTE_SIZE)
+        self.note[:n] = text[:n]
+        self.page[NOTE_LENGTH] = n
+
+    def read_note(self) -> bytes:
+        """The request in flight, or b""."""
+        return bytes(self.note[: min(self.page[NOTE_LENGTH], NOTE_SIZE)])
+
+
+class Cells:
+    """All rows of one process tree: row 0 is the parent's, 1.. are its children's slots."""
+
+    def __init__(self, slots: int = 64) -> None:
+        self._map = mmap.mmap(-1, ROW_SIZE * (slots + 1))
+        self._free = list(range(slots, 0, -1))
+        view = memoryview(self._map)
+        self.rows: Sequence[Row] = [_row(view, slot) for slot in range(slots + 1)]
+
+    def take(self) -> int:
+        """A free slot, all zero. Raises IndexError when every slot is taken."""
+        return self._free.pop()
+
+    def free(self, slot: int) -> None:
+        """Folds the slot's counters into row 0 and gives the slot back."""
+        gone, total = self.rows[slot].page, self.rows[0].page
+        for cell in COUNTERS:
+            total[cell] += gone[cell]
+            gone[cell] = 0
+        for cell in GAUGES:
+            gone[cell] = 0
+        self._free.append(slot)
+
+    def total(self, cell: int) -> int:
+        """A counter over all rows, living and gone."""
+        return sum(row.page[cell] for row in self.rows)
+
+
+def _row(view: memoryview, slot: int) -> Row:
+    start = slot * ROW_SIZE
+    note = start + CELLS * 8
+    return Row(view[start:note].cast("Q"), view[note : note + NOTE_SIZE])
