@@ -13,6 +13,7 @@ Times are nanoseconds of the monotonic clock; sizes are bytes.
 
 from __future__ import annotations
 
+import enum
 import itertools
 import mmap
 from bisect import bisect_left
@@ -51,7 +52,9 @@ CONNECTIONS = _cell()
 CONNECTIONS_IDLE = _cell()
 NOTE_LENGTH = _cell()
 """Bytes used of the note (the request line in flight, cut to NOTE_SIZE)."""
-GAUGES = range(PID, NOTE_LENGTH + 1)
+PHASE = _cell()
+"""Of row 0 only: what the whole tree is doing, see `Stage`; workers read it when they are told to stop."""
+GAUGES = range(PID, PHASE + 1)
 
 # Counters: folded into row 0 when the owner goes.
 STATUS_1XX = _cell()
@@ -79,6 +82,18 @@ COUNTERS = range(STATUS_1XX, QUEUE + len(DURATION_BUCKETS) + 1)
 CELLS = next(_index)
 NOTE_SIZE = 256
 ROW_SIZE = (CELLS * 8 + NOTE_SIZE + 63) // 64 * 64
+
+
+class Stage(enum.IntEnum):
+    """Values of PHASE."""
+
+    STARTING = 0
+    SERVING = 1
+    DRAINING = 2
+    """The tree is stopping gracefully: who stops must first empty the accept queue."""
+    UPGRADED = 3
+    """A new tree serves the same sockets: who stops leaves the accept queue to it."""
+
 
 Page = memoryview
 """A page as the hot path sees it: format "Q", CELLS long."""

@@ -49,17 +49,23 @@ class Timeouts:
     write: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What the server says of itself in a response head."""
+class Stamp:
+    """What every response head says of the server and the time, kept fresh by the worker's clock.
 
-    server: str = "gunicorn"
+    Shared by all machines of a worker: the driver replaces `date` (IMF-fixdate, RFC 9110 5.6.7) once a
+    second, so that no machine reads a clock and no response formats a date.
+    """
+
+    __slots__ = ("date", "server")
+
+    def __init__(self, server: str = "gunicorn", date: str = "") -> None:
+        self.server = server
+        self.date = date
 
 
 @dataclass(frozen=True, slots=True)
 class HttpPolicy:
-    """All that an HTTP/1.1 machine needs to know; one object a listener, shared by its connections."""
+    """What an HTTP/1.1 machine is bound by; one object a listener, shared by its connections."""
 
     limits: Limits = field(default_factory=Limits)
     leniency: Leniency = field(default_factory=Leniency)
-    identity: Identity = field(default_factory=Identity)
