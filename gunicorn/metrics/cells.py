@@ -16,6 +16,7 @@ from __future__ import annotations
 import enum
 import itertools
 import mmap
+import struct
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,14 +45,10 @@ HEARTBEAT = _cell()
 """Monotonic ns of the last turn of the owner's loop."""
 IN_FLIGHT = _cell()
 """Requests in the hands of the application now."""
-REQUEST_STARTED = _cell()
-"""Monotonic ns at which the request in the note began; 0 = none."""
 THREADS = _cell()
 THREADS_BUSY = _cell()
 CONNECTIONS = _cell()
 CONNECTIONS_IDLE = _cell()
-NOTE_LENGTH = _cell()
-"""Bytes used of the note (the request line in flight, cut to NOTE_SIZE)."""
 PHASE = _cell()
 """Of row 0 only: what the whole tree is doing, see `Stage`; workers read it when they are told to stop."""
 GAUGES = range(PID, PHASE + 1)
@@ -80,8 +77,13 @@ QUEUE = _cell(len(DURATION_BUCKETS) + 1)
 COUNTERS = range(STATUS_1XX, QUEUE + len(DURATION_BUCKETS) + 1)
 
 CELLS = next(_index)
-NOTE_SIZE = 256
-ROW_SIZE = (CELLS * 8 + NOTE_SIZE + 63) // 64 * 64
+
+NOTES = 32
+"""How many requests in flight a row can name at once; further ones run unnamed."""
+NOTE = struct.Struct("Q248s")
+"""A note: monotonic ns at which the request started (0 = none) and its request line, cut, NUL-padded."""
+_NOTES_AT = (CELLS * 8 + 63) // 64 * 64
+ROW_SIZE = _NOTES_AT + NOTES * NOTE.size
 
 
 class Stage(enum.IntEnum):
@@ -108,21 +110,32 @@ def observe(page: Page, sum_cell: int, first_bucket: int, ns: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class InFlight:
+    """A request in the hands of an application: when it started (monotonic ns) and its request line."""
+
+    started: int
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A row by its two faces: numbers and the note's bytes."""
+    """A row by its two faces: numbers and notes.
+
+    The hot path writes a note with one call that enters no frame:
+    `NOTE.pack_into(row.notes, index * NOTE.size, started_ns, line)`; a start of 0 clears it.
+    """
 
     page: Page
-    note: memoryview
+    notes: memoryview
 
-    def write_note(self, text: bytes) -> None:
-        """Names the request in flight; readers in other processes may see it torn, never too long."""
-        n = min(len(text), NOTE_SIZE)
-        self.note[:n] = text[:n]
-        self.page[NOTE_LENGTH] = n
-
-    def read_note(self) -> bytes:
-        """The request in flight, or b""."""
-        return bytes(self.note[: min(self.page[NOTE_LENGTH], NOTE_SIZE)])
+    def in_flight(self) -> list[InFlight]:
+        """The noted requests, oldest first. Read while the owner writes: a line may be torn, never too long."""
+        found = [
+            InFlight(started, line.rstrip(b"\0").decode("latin-1"))
+            for started, line in NOTE.iter_unpack(self.notes)
+            if started
+        ]
+        return sorted(found, key=lambda note: note.started)
 
 
 class Cells:
@@ -146,6 +159,8 @@ class Cells:
             gone[cell] = 0
         for cell in GAUGES:
             gone[cell] = 0
+        notes = self.rows[slot].notes
+        notes[:] = bytes(len(notes))
         self._free.append(slot)
 
     def total(self, cell: int) -> int:
@@ -155,5 +170,4 @@ class Cells:
 
 def _row(view: memoryview, slot: int) -> Row:
     start = slot * ROW_SIZE
-    note = start + CELLS * 8
-    return Row(view[start:note].cast("Q"), view[note : note + NOTE_SIZE])
+    return Row(view[start : start + CELLS * 8].cast("Q"), view[start + _NOTES_AT : start + ROW_SIZE])
