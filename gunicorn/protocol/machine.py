@@ -168,6 +168,14 @@ class Machine(Protocol):
 
     def send_data(self, stream: int, data: bytes, last: bool) -> bytes: ...
 
+    def bypass(self, stream: int, count: int) -> bool:
+        """Counts `count` body bytes that the driver sends itself (sendfile) and ends the body with them.
+
+        Allowed after `respond(..., b"", False)` with a Content-Length of exactly `count`; False means that
+        the answer has no body to send (HEAD, 204, 304).
+        """
+        ...
+
     def inform(self, stream: int, status: str, fields: Fields) -> bytes: ...
 
     def outgoing(self) -> bytes: ...

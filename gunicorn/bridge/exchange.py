@@ -1,0 +1,126 @@
+"""One request in flight, as a bridge sees it: read, start, write, finish, inform.
+
+An exchange joins a machine (which spells bytes) with a transport (which moves them). It knows no
+socket, no loop and no application interface; every protocol and every worker meets here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO, Protocol
+
+from gunicorn.protocol.machine import Machine, Request
+from gunicorn.protocol.trust import Peer
+
+
+class ClientGone(Exception):
+    """The peer closed or stopped reading: there is nobody left to answer."""
+
+
+class Transport(Protocol):
+    """What moves the bytes of a connection; provided by a driver."""
+
+    def send(self, data: bytes) -> None:
+        """Sends or queues `data` in order; waits while too much is queued. Raises ClientGone."""
+        ...
+
+    def send_file(self, file: BinaryIO, offset: int, count: int) -> None:
+        """Sends or queues `count` bytes of a regular file from `offset`; keeps its own descriptor."""
+        ...
+
+    def read_body(self, size: int) -> bytes:
+        """At most `size` more bytes of a request body still arriving; b"" at its end. Raises ClientGone."""
+        ...
+
+
+class Exchange:
+    """One request and its answer. Reused for each request of an HTTP/1 connection in turn."""
+
+    __slots__ = (
+        "body",
+        "duration_ns",
+        "environ",
+        "failure",
+        "fields",
+        "head_sent",
+        "machine",
+        "peer",
+        "queue_ns",
+        "request",
+        "sent",
+        "status",
+        "transport",
+    )
+
+    request: Request
+    body: BinaryIO
+    """The request body as a file; complete, unless the transport reads it as the application asks."""
+    environ: dict[str, object]
+    duration_ns: int
+    queue_ns: int
+
+    def __init__(self, machine: Machine, transport: Transport, peer: Peer) -> None:
+        self.machine = machine
+        self.transport = transport
+        self.peer = peer
+        self.status = ""
+        self.fields: Sequence[tuple[str, str]] = ()
+        self.sent = 0
+        self.head_sent = False
+        self.environ = {}
+        self.duration_ns = 0
+        self.queue_ns = 0
+        self.failure: BaseException | None = None
+
+    def begin(self, request: Request, body: BinaryIO) -> None:
+        """Takes up a request; what the previous one left is forgotten."""
+        self.request = request
+        self.body = body
+        self.status = ""
+        self.fields = ()
+        self.sent = 0
+        self.head_sent = False
+        self.failure = None
+
+    def start(self, status: str, fields: Sequence[tuple[str, str]]) -> None:
+        """Remembers the head; it leaves together with the first body bytes, in one send."""
+        self.status = status
+        self.fields = fields
+
+    def write(self, data: bytes) -> None:
+        """Sends body bytes now, with the head before the first of them."""
+        if self.head_sent:
+            out = self.machine.send_data(self.request.stream, data, False)
+        else:
+            out = self.machine.respond(self.request.stream, self.status, self.fields, data, False)
+            self.head_sent = True
+        self.sent += len(data)
+        if out:
+            self.transport.send(out)
+
+    def finish(self, data: bytes = b"") -> None:
+        """Sends the last body bytes and ends the answer; alone, head and body are one send."""
+        if self.head_sent:
+            out = self.machine.send_data(self.request.stream, data, True)
+        else:
+            out = self.machine.respond(self.request.stream, self.status, self.fields, data, True)
+            self.head_sent = True
+        self.sent += len(data)
+        if out:
+            self.transport.send(out)
+
+    def send_file(self, file: BinaryIO, offset: int, count: int) -> None:
+        """Answers with `count` bytes of a file; the head must say Content-Length: `count`."""
+        out = self.machine.respond(self.request.stream, self.status, self.fields, b"", False)
+        self.head_sent = True
+        self.transport.send(out)
+        if self.machine.bypass(self.request.stream, count):
+            self.sent += count
+            self.transport.send_file(file, offset, count)
+
+    def inform(self, status: str, fields: Sequence[tuple[str, str]]) -> None:
+        """Sends an interim (1xx) answer at once; silent once the final head is out."""
+        if not self.head_sent:
+            out = self.machine.inform(self.request.stream, status, fields)
+            if out:
+                self.transport.send(out)
