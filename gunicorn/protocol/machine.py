@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from gunicorn.protocol.errors import ProtocolError
+from gunicorn.protocol.trust import Peer
 
 Fields = Iterable[tuple[str, str]]
 """Response fields as PEP 3333 gives them: (name, value), native strings of latin-1 characters."""
@@ -152,6 +153,10 @@ class Machine(Protocol):
     phase: Phase
     keep_alive: bool
     """Set to False by the driver (drain, max_requests, slow handlers): the next head says close."""
+    pending: bool
+    """Bytes that came after the current request wait inside: call `receive(b"")` once it is answered."""
+    peer: Peer
+    """The client, as the kernel or a trusted PROXY header names it."""
 
     def receive(self, data: bytes) -> Sequence[Event]: ...
 
@@ -174,6 +179,10 @@ class Machine(Protocol):
         Allowed after `respond(..., b"", False)` with a Content-Length of exactly `count`; False means that
         the answer has no body to send (HEAD, 204, 304).
         """
+        ...
+
+    def want_continue(self, stream: int) -> bytes:
+        """100 Continue (RFC 9110 10.1.1) if the client expects one and has not had it, else b""."""
         ...
 
     def inform(self, stream: int, status: str, fields: Fields) -> bytes: ...
