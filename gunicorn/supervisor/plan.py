@@ -1,0 +1,314 @@
+"""What a pool of children needs next, decided from its records and the time alone.
+
+Knows nothing of processes: `plan` reads a `PoolState` and returns orders, `wake_at` says when to ask
+again if nothing happens before. Both are pure; the pool executes orders and reports back through
+`PoolState.ready`, `failed` and `gone`, so every rule is tested without a fork.
+
+Generations. A reload raises `generation`; children of any other generation, and those that asked to
+be replaced, are *stale*. Stale children serve on until fresh ones are READY in their place. A
+generation that cannot boot is abandoned and the one that last settled is wanted again.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gunicorn.supervisor.child import Child, Event, State
+
+SECOND = 1_000_000_000
+BACKOFF_FIRST = SECOND // 10
+BACKOFF_LIMIT = 10 * SECOND
+CRASH_WINDOW = SECOND
+"""A child that dies by accident within this time after READY counts as crashing."""
+CRASH_MEMORY = 6 * BACKOFF_LIMIT
+"""Accidents further apart than this have nothing to do with each other."""
+
+EXIT_BOOT = 3
+EXIT_APP = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The times (nanoseconds, 0 = unlimited) and limits a pool is run by."""
+
+    timeout: int = 30 * SECOND
+    """Oldest heartbeat of a READY child."""
+    graceful_timeout: int = 30 * SECOND
+    boot_timeout: int = 0
+    quick_timeout: int = 5 * SECOND
+    """What a child gets that is told to leave at once."""
+    abort_grace: int = 2 * SECOND
+    """From SIGABRT, in which it dumps its stacks, to SIGKILL."""
+    max_boot_failures: int = 5
+    """Consecutive failed boots after which a generation is abandoned."""
+    max_surge: int = 0
+    """Children above the target while a generation is replaced; 0 = a quarter of the target, at least 1.
+
+    At most a quarter more memory, and yet a pool of 1 keeps serving while it is replaced.
+    """
+
+    def surge(self, target: int) -> int:
+        """How many more than `target` may stand during a replacement."""
+        return self.max_surge or max(1, target // 4)
+
+
+class Goal(enum.Enum):
+    """What the pool as a whole wants."""
+
+    SERVE = "serve"
+    DRAIN = "drain"
+    """All leave politely."""
+    QUIT = "quit"
+    """All leave now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Fork one child of `generation`."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Put `event` to the child's matrix."""
+
+    pid: int
+    event: Event
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """`generation` stands complete and alone."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """`generation` cannot boot; `fallback` is wanted again."""
+
+    generation: int
+    fallback: int
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Nothing has ever served and nothing will: stop with `code`."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The pool was told to stop and is empty."""
+
+
+Order = Spawn | Signal | Settle | Abandon | Halt | Finish
+
+
+@dataclass(slots=True)
+class PoolState:
+    """All that the plan knows. Times are nanoseconds of the monotonic clock."""
+
+    target: int
+    policy: Policy
+    children: dict[int, Child] = field(default_factory=dict)
+    """By pid."""
+    generation: int = 1
+    """The one wanted."""
+    newest: int = 1
+    """The highest number ever given."""
+    serving: int = 0
+    """The one to fall back to: the last that settled, or the first that got any child ready."""
+    settled: int = 0
+    """The one that last stood complete and alone; 0 = none yet."""
+    goal: Goal = Goal.SERVE
+    failures: int = 0
+    """Consecutive failed boots of the wanted generation."""
+    failure_code: int = 0
+    """Exit status of the last of them; negative = a signal."""
+    crashes: int = 0
+    """Accidents soon after READY, one close upon another."""
+    crashed_at: int = 0
+    retry_at: int = 0
+    """No fork before this."""
+    excused: int = 0
+    """Heartbeats count as at least this young: the machine or we ourselves slept until then."""
+
+    def next_generation(self) -> int:
+        """A reload begins; returns the number now wanted."""
+        self.newest += 1
+        self._want(self.newest)
+        return self.newest
+
+    def abandon(self) -> None:
+        """The wanted generation is given up for the one that last served."""
+        self._want(self.serving)
+
+    def _want(self, generation: int) -> None:
+        self.generation = generation
+        self.settled = 0 if self.settled != generation else self.settled
+        self.failures = self.failure_code = self.retry_at = 0
+
+    def ready(self, child: Child) -> None:
+        """`child` serves."""
+        if not self.serving:
+            self.serving = child.generation
+        if child.generation == self.generation:
+            self.failures = self.failure_code = self.retry_at = 0
+
+    def failed(self, generation: int, code: int, now: int) -> None:
+        """A child of `generation` could not be forked or ended before it was ready."""
+        if generation != self.generation:
+            return
+        self.failures += 1
+        self.failure_code = code
+        self.retry_at = now + backoff(self.failures)
+
+    def gone(self, child: Child, before: State, code: int, now: int) -> None:
+        """`child` ended with `code` out of state `before`, the one it had when it was reaped."""
+        if before is State.DRAINING:
+            return
+        if not child.ready_at:
+            self.failed(child.generation, code, now)
+        elif before is State.READY and code != 0 and now - child.ready_at < CRASH_WINDOW:
+            self.crashes = 1 + (self.crashes if now - self.crashed_at < CRASH_MEMORY else 0)
+            self.crashed_at = now
+            # Each of the pool may fall once at once: one bad moment must not cost capacity.
+            if self.crashes > self.target:
+                self.retry_at = max(self.retry_at, now + backoff(self.crashes - self.target))
+
+    def excuse(self, now: int, gap: int) -> None:
+        """Time passed in which nobody could run: heartbeats and deadlines get `gap` back."""
+        self.excused = now
+        for child in self.children.values():
+            if child.deadline:
+                child.deadline += gap
+
+
+def backoff(failures: int) -> int:
+    """Nanoseconds to wait after so many consecutive failures."""
+    if failures <= 0:
+        return 0
+    return min(BACKOFF_FIRST << min(failures - 1, 16), BACKOFF_LIMIT)
+
+
+def plan(pool: PoolState, now: int) -> list[Order]:
+    """The orders of this moment. Executed and reported, the next plan for the same moment is empty."""
+    orders = _overdue(pool, now)
+    if pool.goal is not Goal.SERVE:
+        return orders + _stop(pool)
+    verdict = _verdict(pool)
+    if verdict is not None:
+        return [*orders, verdict]
+    overdue = {order.pid for order in orders if isinstance(order, Signal)}
+    orders += _balance(pool, now, overdue)
+    if not orders and pool.settled != pool.generation and _complete(pool):
+        orders.append(Settle(pool.generation))
+    return orders
+
+
+def wake_at(pool: PoolState, now: int) -> int | None:
+    """When `plan` must be asked again although nothing happened; None = never."""
+    times = [child.deadline for child in pool.children.values() if child.deadline]
+    if pool.policy.timeout:
+        times += [_beat(pool, c) + pool.policy.timeout for c in pool.children.values() if c.state is State.READY]
+    if pool.goal is Goal.SERVE and pool.retry_at > now:
+        times.append(pool.retry_at)
+    return min(times, default=None)
+
+
+def _beat(pool: PoolState, child: Child) -> int:
+    return max(child.beat, child.ready_at, pool.excused)
+
+
+def _overdue(pool: PoolState, now: int) -> list[Order]:
+    orders: list[Order] = []
+    timeout = pool.policy.timeout
+    for child in pool.children.values():
+        if child.deadline and now >= child.deadline:
+            reason = {State.BOOTING: "boot_timeout", State.DRAINING: "graceful_timeout"}.get(child.state, child.reason)
+            orders.append(Signal(child.pid, Event.EXPIRE, reason))
+        elif timeout and child.state is State.READY and now >= _beat(pool, child) + timeout:
+            orders.append(Signal(child.pid, Event.STALL, "timeout"))
+    return orders
+
+
+def _stop(pool: PoolState) -> list[Order]:
+    if not pool.children:
+        return [Finish()]
+    if pool.goal is Goal.DRAIN:
+        return [Signal(c.pid, Event.DRAIN, "stop") for c in pool.children.values() if c.standing]
+    return [
+        Signal(c.pid, Event.QUIT, "stop")
+        for c in pool.children.values()
+        if c.standing or (c.state is State.DRAINING and not c.hurried)
+    ]
+
+
+def _verdict(pool: PoolState) -> Halt | Abandon | None:
+    """Whether failed boots end the server, the generation, or (None) neither."""
+    if not pool.failures:
+        return None
+    starting = not pool.serving or (pool.generation == 1 and pool.newest == 1 and not pool.settled)
+    # A signal from outside (the OOM killer, an operator) says less about the code than an exit status.
+    if starting and (pool.failure_code >= 0 or pool.failures >= pool.policy.max_boot_failures):
+        return Halt(EXIT_APP if pool.failure_code == EXIT_APP else EXIT_BOOT)
+    if pool.generation != pool.serving and pool.failures >= max(1, pool.policy.max_boot_failures):
+        return Abandon(pool.generation, pool.serving)
+    return None
+
+
+def _balance(pool: PoolState, now: int, overdue: set[int]) -> list[Order]:
+    """Drains what is too much and spawns what is missing, in this order of preference: serve, renew, shrink."""
+    standing = [c for c in pool.children.values() if c.standing and c.pid not in overdue]
+    fresh = [c for c in standing if c.generation == pool.generation and not c.retiring]
+    stale = [c for c in standing if c.generation != pool.generation or c.retiring]
+    ready = sum(c.state is State.READY for c in fresh)
+
+    spare = _least_useful(fresh, len(fresh) - pool.target)
+    spare_stale = _least_useful(stale, len(stale) - max(0, pool.target - ready))
+    orders: list[Order] = [Signal(c.pid, Event.DRAIN, "scale") for c in spare]
+    orders += [Signal(c.pid, Event.DRAIN, "recycle" if c.retiring else "reload") for c in spare_stale]
+
+    kept = len(standing) - len(spare) - len(spare_stale)
+    wanted = pool.target - (len(fresh) - len(spare))
+    if wanted > 0 and now >= pool.retry_at:
+        orders += [Spawn(pool.generation)] * _allowed(pool, wanted, kept, fresh, stale)
+    return orders
+
+
+def _allowed(pool: PoolState, wanted: int, kept: int, fresh: list[Child], stale: list[Child]) -> int:
+    """How many of the wanted may be forked now."""
+    if pool.failures:
+        # One probe at a time: a broken generation must not boot on every core again and again.
+        probing = any(c.state is State.BOOTING for c in fresh)
+        return 0 if probing else min(wanted, 1)
+    missing = pool.target - kept
+    if not stale:
+        return min(wanted, max(0, missing))
+    # Those who only ask to be recycled go one at a time; a reload may use the whole surge. Beside the
+    # standing there may be many that still drain: they never delay a replacement, but with them the
+    # surge does not grow beyond twice the target.
+    reloading = any(c.generation != pool.generation for c in stale)
+    surge = pool.policy.surge(pool.target) if reloading else 1
+    unburied = len(pool.children) - sum(c.standing for c in pool.children.values())
+    ceiling = max(2 * pool.target, pool.target + surge) - kept - unburied
+    return max(0, min(wanted, max(missing, min(missing + surge, ceiling))))
+
+
+def _least_useful(children: Iterable[Child], count: int) -> list[Child]:
+    """`count` children to let go first: those not yet serving, of another time, longest in service."""
+    if count <= 0:
+        return []
+    return sorted(children, key=lambda c: (c.state is not State.BOOTING, c.retiring or 0, c.age))[:count]
+
+
+def _complete(pool: PoolState) -> bool:
+    standing = [c for c in pool.children.values() if c.standing]
+    ready = sum(c.state is State.READY and c.generation == pool.generation for c in standing)
+    return ready >= pool.target and all(c.generation == pool.generation for c in standing)
