@@ -1,0 +1,329 @@
+"""One client connection between a socket and a machine: who owns it now, until when, and what is unsent.
+
+Ownership is a state. READING, LINGERING and HANDSHAKE belong to the poller; BUSY belongs to the thread that
+runs the application. Only the owner touches the socket and the machine.
+"""
+
+from __future__ import annotations
+
+import enum
+import socket
+from collections import deque
+from collections.abc import Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from gunicorn.bridge.exchange import ClientGone, Exchange
+from gunicorn.bridge.files import live_body
+from gunicorn.bridge.wsgi import WsgiBridge
+from gunicorn.drivers.blocking.readiness import ERROR, HANGUP, READ, WRITE
+from gunicorn.drivers.blocking.spool import Spool
+from gunicorn.drivers.blocking.tlssocket import TlsSocket
+from gunicorn.drivers.blocking.transport import SocketTransport
+from gunicorn.protocol.errors import ProtocolError
+from gunicorn.protocol.machine import Body, Event, Machine, Phase, Request
+
+if TYPE_CHECKING:
+    from gunicorn.drivers.blocking.service import Service
+
+RECV_SIZE = 65536
+LINGER_NS = 2_000_000_000
+"""How long a half-closed connection may go on sending what nobody reads (RFC 9112 9.6)."""
+FOREVER = 1 << 63
+
+
+class State(enum.IntEnum):
+    """Who owns the connection, and for what."""
+
+    READING = 0
+    BUSY = 1
+    FLUSHING = 2
+    HANDSHAKE = 3
+    LINGERING = 4
+    CLOSED = 5
+
+
+class Connection(SocketTransport):
+    """See the module. Times are monotonic nanoseconds."""
+
+    __slots__ = (
+        "arrived",
+        "bridge",
+        "deadline",
+        "exchange",
+        "full",
+        "missed",
+        "more",
+        "spool",
+        "state",
+    )
+
+    bridge: WsgiBridge
+    arrived: int
+    """When the request in hand was complete; -1 while its head drips in."""
+
+    def __init__(self, service: Service, sock: socket.socket | TlsSocket, machine: Machine, now: int) -> None:
+        super().__init__(service, sock, machine)
+        self.exchange = Exchange(machine, self, machine.peer)
+        self.spool: Spool | None = None
+        self.more = False
+        self.missed = False
+        self.arrived = now
+        if type(sock) is TlsSocket:
+            # OpenSSL may hold decrypted bytes that no edge will announce: always read to the end.
+            self.full = 1
+            self.state = State.HANDSHAKE
+            self.deadline = now + service.handshake_ns
+        else:
+            self.full = RECV_SIZE
+            self.state = State.READING
+            self.deadline = now + service.header_ns
+
+    # -- the poller's side -------------------------------------------------------------------------------
+
+    def ready(self, mask: int, now: int) -> None:
+        """The poller saw `mask` on the descriptor."""
+        state = self.state
+        if state is State.READING:
+            if mask & ~WRITE:
+                self.pump(now)
+        elif state is State.BUSY:
+            self.service.missed(self)
+        elif state is State.FLUSHING:
+            self.more = self.more or bool(mask & READ)
+            if mask & (WRITE | ERROR | HANGUP):
+                self.resume(now)
+        elif state is State.HANDSHAKE:
+            self._shake_hands(now)
+        elif state is State.LINGERING:
+            self._discard()
+
+    def pump(self, now: int) -> None:
+        """Reads, feeds the machine and dispatches, until the kernel or the machine has nothing more."""
+        machine = self.machine
+        while True:
+            if machine.pending:
+                data = b""
+            else:
+                try:
+                    data = self.sock.recv(RECV_SIZE)
+                except (BlockingIOError, InterruptedError):
+                    self.more = False
+                    return
+                except OSError:
+                    self.close()
+                    return
+                self.more = len(data) >= self.full
+            try:
+                events = machine.receive(data) if data or machine.pending else machine.receive_eof()
+            except ProtocolError as error:
+                self.reject(error, now)
+                return
+            if events:
+                event = events[0]
+                if type(event) is Request and event.complete:
+                    self.request = event
+                    self.arrived = now
+                    self.exchange.begin(event, BytesIO())
+                    self.service.dispatch(self)
+                else:
+                    self._take(events, now)
+            elif not data:
+                self._peer_finished(now)
+            elif machine.phase is Phase.HEAD and self.service.header_ns:
+                self._keep_header_deadline(now)
+            if self.state is not State.READING or not (self.more or machine.pending):
+                return
+
+    def _keep_header_deadline(self, now: int) -> None:
+        """The header time counts from the head's first bytes, however slowly the others drip in."""
+        if self.arrived >= 0:
+            self.arrived = -1
+            self.deadline = now + self.service.header_ns
+
+    def _take(self, events: Sequence[Event], now: int) -> None:
+        """Events of a request with a body, or of an end."""
+        for index, event in enumerate(events):
+            if type(event) is Request:
+                self.request = event
+                self.deadline = now + self.service.body_ns
+                if not self.service.buffering:
+                    self.arrived = now
+                    self.inbox = deque(events[index + 1 :])
+                    self.exchange.begin(event, live_body(self.read_body))
+                    self.service.dispatch(self)
+                    return
+                self.spool = Spool(self.service.spool_threshold, self.service.spool_directory)
+                if event.expect_continue and event is events[-1]:
+                    self._say(self.machine.want_continue(event.stream))
+            elif type(event) is Body:
+                self._store(event, now)
+            else:
+                self._peer_finished(now)
+            if self.state is State.CLOSED:
+                return
+
+    def _store(self, event: Body, now: int) -> None:
+        spool = self.spool
+        if spool is None:
+            # The answer is out and the application did not want the rest of the body.
+            self.deadline = now + (self.service.keepalive_ns if event.last else self.service.body_ns)
+            return
+        try:
+            spool.write(event.data)
+        except OSError as error:
+            self.service.spool_failed(error)
+            self.reject(ProtocolError(507, "spool", "RFC 4918 11.5", "the request body could not be stored"), now)
+            return
+        self.deadline = now + self.service.body_ns
+        if event.last:
+            self.arrived = now
+            self.exchange.begin(self.request, spool.file())
+            self.service.dispatch(self)
+
+    def _peer_finished(self, now: int) -> None:
+        """The peer sends no more: between two requests that ends the connection."""
+        if self.state is State.READING:
+            self.finish(now)
+
+    def _shake_hands(self, now: int) -> None:
+        assert type(self.sock) is TlsSocket
+        try:
+            if not self.sock.handshake():
+                return
+        except OSError as error:
+            self.service.handshake_failed(self, error)
+            self.close()
+            return
+        self.state = State.READING
+        self.deadline = now + self.service.header_ns
+        self.pump(now)
+
+    def _discard(self) -> None:
+        try:
+            while self.sock.recv(RECV_SIZE):
+                pass
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass  # a reset ends the waiting just as well
+        self.close()
+
+    def expire(self, now: int) -> None:
+        """The deadline passed."""
+        machine = self.machine
+        service = self.service
+        if self.state is not State.READING:
+            if self.state is State.FLUSHING:
+                service.client_gone(self)
+            self.close()
+        elif machine.phase is Phase.HEAD or machine.phase is Phase.BODY:
+            what = "head" if machine.phase is Phase.HEAD else "body"
+            self.reject(
+                ProtocolError(
+                    408, f"{what}-timeout", "RFC 9110 15.5.9", f"the request {what} was not complete in time"
+                ),
+                now,
+            )
+        else:
+            self.close()
+
+    def reject(self, error: ProtocolError, now: int) -> None:
+        """Answers a broken rule with its status, and closes without losing the answer."""
+        self.service.rejected(self, error)
+        self._drop_body()
+        self._say(self.machine.fail(error))
+        if self.state is not State.CLOSED:
+            self.finish(now, linger=True)
+
+    # -- both sides --------------------------------------------------------------------------------------
+
+    def resume(self, now: int) -> None:
+        """After an answer: flush what is queued, then close, wait for the next request, or read on."""
+        outbox = self.outbox
+        if outbox is not None:
+            before = outbox.moved
+            try:
+                outbox.flush(self.sock)
+            except (BlockingIOError, InterruptedError):
+                if self.state is not State.FLUSHING or outbox.moved != before:
+                    self.deadline = now + self.service.write_ns
+                self.state = State.FLUSHING
+                self.service.readiness.want_write(self.fd, True)
+                return
+            except OSError:
+                self.service.client_gone(self)
+                self.close()
+                return
+            self.outbox = None
+            self.service.readiness.want_write(self.fd, False)
+        phase = self.machine.phase
+        if phase is Phase.IDLE:
+            self.state = State.READING
+            self.deadline = now + self.service.keepalive_ns
+        elif phase is Phase.BODY:
+            self.state = State.READING
+            self.deadline = now + self.service.body_ns
+        else:
+            self.finish(now)
+            return
+        if self.more or self.machine.pending:
+            self.service.again(self)
+
+    def settle(self, now: int) -> None:
+        """The application is done with the request: what `resume` says, on the fast path without entering it."""
+        if self.spool is not None:
+            self._drop_body()
+        if self.outbox is None and self.machine.phase is Phase.IDLE:
+            self.state = State.READING
+            self.deadline = now + self.service.keepalive_ns
+        else:
+            self.resume(now)
+
+    def finish(self, now: int, linger: bool = False) -> None:
+        """Closes the connection when what is queued has been sent.
+
+        A peer that did not ask for the end may be sending at this moment; the reset it would get for that
+        could destroy the answer under way, so the connection lingers, half-closed (RFC 9112 9.6).
+        """
+        if self.outbox is not None:
+            self.machine.phase = Phase.CLOSED
+            self.resume(now)
+            return
+        if not linger and not self.more and not self.machine.pending and not self.request.keep_alive:
+            self.close()
+            return
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+            return
+        self.state = State.LINGERING
+        self.deadline = now + LINGER_NS
+        self._discard()
+
+    def close(self) -> None:
+        """Gives everything back."""
+        if self.state is State.CLOSED:
+            return
+        self.state = State.CLOSED
+        self.service.forget(self)
+        if self.outbox is not None:
+            self.outbox.clear()
+            self.outbox = None
+        self._drop_body()
+        self.sock.close()
+
+    def _drop_body(self) -> None:
+        if self.spool is not None:
+            self.spool.close()
+            self.spool = None
+
+    def _say(self, data: bytes) -> None:
+        """Sends protocol bytes of our own; a peer that is gone will be noticed by the next read."""
+        if not data:
+            return
+        try:
+            self.send(data)
+        except ClientGone:
+            self.close()

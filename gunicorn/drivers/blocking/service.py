@@ -1,0 +1,210 @@
+"""What all connections of a worker share, and the one way a request runs through the application.
+
+`Service.run` is the middle of every request: note, hooks, application, failure, counters, access line. How
+a request gets there (at once, or on another thread) is `dispatch`, which each kind of worker sets.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic_ns
+from typing import Protocol
+
+from gunicorn.bridge.environ import EnvironOptions
+from gunicorn.bridge.exchange import ClientGone, Exchange
+from gunicorn.bridge.wsgi import Application, answer_failure
+from gunicorn.drivers.blocking.connection import FOREVER, Connection
+from gunicorn.drivers.blocking.readiness import Readiness, best_readiness
+from gunicorn.metrics import cells
+from gunicorn.metrics.cells import NOTE, Row
+from gunicorn.protocol.errors import ProtocolError
+from gunicorn.protocol.limits import Stamp, Timeouts
+
+_BOUNDS_NS = tuple(int(bound * 1e9) for bound in cells.DURATION_BUCKETS)
+_STATUS_CELLS = {str(first): cells.STATUS_1XX + first - 1 for first in range(1, 6)}
+_NOTE_SIZE = NOTE.size
+
+
+class Reporter(Protocol):
+    """Where a driver says what happened; the worker turns it into log lines."""
+
+    def rejected(self, connection: Connection, error: ProtocolError) -> None:
+        """A client broke a rule of the wire."""
+        ...
+
+    def crashed(self, exchange: Exchange, error: BaseException) -> None:
+        """The application raised."""
+        ...
+
+    def warned(self, message: str) -> None:
+        """Something an operator should know: spool failures, descriptor shortage."""
+        ...
+
+    def noticed(self, message: str) -> None:
+        """Something that is only interesting when debugging: failed handshakes, clients that left."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """What a worker tells its driver; sizes in bytes."""
+
+    environ: EnvironOptions
+    timeouts: Timeouts
+    buffering: bool = True
+    spool_threshold: int = 262_144
+    spool_directory: str | None = None
+    response_buffer: int = 1 << 20
+    sendfile: bool = True
+    keep_alive_below_ns: int = FOREVER
+    """Connections are kept while requests take less than this on average; sync sets a few milliseconds."""
+
+
+class Service:
+    """See the module."""
+
+    def __init__(self, app: Application, options: ServiceOptions, row: Row, stamp: Stamp, reporter: Reporter) -> None:
+        self.app = app
+        self.options = options
+        self.reporter = reporter
+        self.stamp = stamp
+        self.page = row.page
+        self.notes = row.notes
+        self.readiness: Readiness = best_readiness()
+        self.connections: dict[int, Connection] = {}
+        self.waiting: deque[Connection] = deque()
+        """Connections with bytes of a next request inside, to be pumped before the next wait."""
+        self.buffering = options.buffering
+        self.spool_threshold = options.spool_threshold
+        self.spool_directory = options.spool_directory
+        self.response_buffer = options.response_buffer
+        times = options.timeouts
+        self.handshake_ns = _ns(times.handshake)
+        self.header_ns = _ns(times.header)
+        self.body_ns = _ns(times.body)
+        self.write_ns = _ns(times.write)
+        self.keepalive_ns = int(times.keepalive * 1e9)
+        self.keep_below_ns = options.keep_alive_below_ns if self.keepalive_ns else 0
+        self.average_ns = 0
+        self.stopping = False
+        self.dispatch: Callable[[Connection], None] = self.run_inline
+        self.before: Callable[[Exchange], None] | None = None
+        self.after: Callable[[Exchange], None] | None = None
+        self.access: Callable[[Exchange], None] | None = None
+        self.served: Callable[[], None] | None = None
+        """Called after each request: the count of max_requests."""
+
+    # -- one request -------------------------------------------------------------------------------------
+
+    def run_inline(self, connection: Connection) -> None:
+        """Runs the request on this thread, which owns everything."""
+        self.run(connection, 0)
+
+    def run(self, connection: Connection, note: int) -> None:
+        """Runs the connection's request through the application; `note` is this thread's place in the row."""
+        exchange = connection.exchange
+        request = exchange.request
+        machine = connection.machine
+        page = self.page
+        started = monotonic_ns()
+        line = f"{request.method} {request.target}".encode("latin-1")
+        NOTE.pack_into(self.notes, note * _NOTE_SIZE, started, line)
+        page[cells.IN_FLIGHT] += 1
+        if self.average_ns >= self.keep_below_ns or self.stopping:
+            machine.keep_alive = False
+        try:
+            if self.before is not None:
+                self.before(exchange)
+            connection.bridge.run()
+        except BaseException as error:
+            self._failed(connection, error)
+        ended = monotonic_ns()
+        duration = ended - started
+        exchange.duration_ns = duration
+        self.average_ns += (duration - self.average_ns) >> 3
+        queued = started - connection.arrived
+        exchange.queue_ns = queued
+        page[cells.QUEUE_SUM] += queued
+        page[cells.QUEUE + bisect_left(_BOUNDS_NS, queued)] += 1
+        page[cells.DURATION_SUM] += duration
+        page[cells.DURATION + bisect_left(_BOUNDS_NS, duration)] += 1
+        page[_STATUS_CELLS.get(exchange.status[:1], cells.ABORTED)] += 1
+        page[cells.BYTES_OUT] += exchange.sent
+        page[cells.IN_FLIGHT] -= 1
+        NOTE.pack_into(self.notes, note * _NOTE_SIZE, 0, b"")
+        if self.access is not None:
+            self.access(exchange)
+        if self.after is not None:
+            self.after(exchange)
+        if self.served is not None:
+            self.served()
+        connection.settle(ended)
+
+    def _failed(self, connection: Connection, error: BaseException) -> None:
+        """The application, a hook or the connection broke off."""
+        exchange = connection.exchange
+        connection.machine.keep_alive = False
+        if isinstance(error, ClientGone):
+            self.client_gone(connection)
+        elif isinstance(error, ProtocolError):
+            self.rejected(connection, error)
+            if not exchange.head_sent:
+                exchange.status = str(error.status)
+                self._last_words(connection, connection.machine.fail(error))
+                return
+        else:
+            self.reporter.crashed(exchange, error)
+            exchange.failure = error
+            if answer_failure(exchange):
+                return
+        connection.machine.abort()
+
+    def _last_words(self, connection: Connection, data: bytes) -> None:
+        try:
+            connection.send(data)
+        except ClientGone:
+            self.client_gone(connection)
+
+    # -- what connections report -------------------------------------------------------------------------
+
+    def rejected(self, connection: Connection, error: ProtocolError) -> None:
+        """A rule of the wire was broken."""
+        self.page[cells.TIMED_OUT if error.status == 408 else cells.REJECTED] += 1
+        self.reporter.rejected(connection, error)
+
+    def client_gone(self, connection: Connection) -> None:
+        """A client left before its answer was complete."""
+        self.page[cells.ABORTED] += 1
+        self.reporter.noticed(f"client {connection.machine.peer.host} left before the answer was complete")
+
+    def spool_failed(self, error: OSError) -> None:
+        """A request body could not be stored."""
+        self.reporter.warned(f"a request body could not be stored: {error}")
+
+    def handshake_failed(self, connection: Connection, error: OSError) -> None:
+        """A TLS handshake failed, mostly by the client's choice."""
+        self.reporter.noticed(f"TLS handshake with {connection.machine.peer.host} failed: {error}")
+
+    def missed(self, connection: Connection) -> None:
+        """The poller saw an event of a connection that an application thread owns."""
+        connection.missed = True
+
+    def again(self, connection: Connection) -> None:
+        """There is more to read inside a connection: come back to it before waiting."""
+        self.waiting.append(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """The connection is closing."""
+        self.readiness.forget(connection.fd)
+        self.connections.pop(connection.fd, None)
+
+    def beat(self, now: int) -> None:
+        """The worker lives."""
+        self.page[cells.HEARTBEAT] = now
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * 1e9) if seconds else FOREVER
