@@ -5,12 +5,12 @@ The one place that formats the date of responses, in English whatever the locale
 
 from __future__ import annotations
 
+import sys
 import time
 from time import monotonic_ns
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 _cached_second = -1
 _cached_date = ""
@@ -37,9 +37,9 @@ def suspended_ns() -> int:
 
     Linux' monotonic clock stands still in suspension and CLOCK_BOOTTIME goes on: this is their distance.
     """
-    if _BOOTTIME is None:
-        return 0
-    return time.clock_gettime_ns(_BOOTTIME) - monotonic_ns()
+    if sys.platform == "linux":
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - monotonic_ns()
+    return 0
 
 
 def suspended_since(before: int) -> int:

@@ -85,14 +85,12 @@ class Pidfile:
 
 
 def read_pid(path: str) -> int:
-    """The pid in the file; 0 if there is no such file or no number in it. Raises OSError otherwise."""
+    """The pid in the file; 0 if there is no such file, it cannot be read, or no number is in it."""
     try:
         with open(path, "rb") as file:
             text = file.read(32).strip()
-    except FileNotFoundError:
-        return 0
     except OSError:
-        return 0  # unreadable or a directory: writing it will say why
+        return 0  # if it is there and unreadable, writing it will say why
     return int(text) if text.isdigit() else 0
 
 

@@ -12,8 +12,10 @@ means is decided by who reads the pipe.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
+import sys
 from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
@@ -159,9 +161,6 @@ def reset_in_child() -> None:
 
 def _fill_limit(fd: int) -> int:
     """How many bytes unread mean that some may have been dropped."""
-    try:
-        import fcntl
-
+    if sys.platform == "linux":
         return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
-    except (ImportError, AttributeError, OSError):
-        return 4096  # the least a pipe holds in practice; too low only costs a spurious signal
+    return 4096  # the least a pipe holds in practice; too low only costs a spurious signal

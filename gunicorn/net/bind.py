@@ -49,7 +49,7 @@ def bind_tcp(bind: Bind, *, reuse_port: bool, v6only: bool) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(v6only))
         if reuse_port:
-            _set_reuse_port(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
     except OSError as error:
         sock.close()
@@ -80,13 +80,6 @@ def bind_unix(bind: Bind, *, umask: int, uid: int, gid: int) -> socket.socket:
     if not bind.is_abstract and (uid, gid) != (-1, -1):
         _hand_over(sock, bind, uid, gid)
     return sock
-
-
-def _set_reuse_port(sock: socket.socket) -> None:
-    option = getattr(socket, "SO_REUSEPORT", None)
-    if option is None:
-        raise ListenError("reuse_port: this system has no SO_REUSEPORT")
-    sock.setsockopt(socket.SOL_SOCKET, option, 1)
 
 
 def _tcp_fault(bind: Bind, error: OSError, reuse_port: bool) -> ListenError:

@@ -1,0 +1,303 @@
+"""Notices that the application's code has changed: the files of loaded modules and those named extra.
+
+Knows files and when they are quiet again, not what a reload is: it calls back with one path. Runs as
+a daemon thread of a worker, which may have threads because it never forks, and outlives its own
+errors: a reload that fails leaves the old worker serving, and it is this thread that sees the fix.
+"""
+
+from __future__ import annotations
+
+import glob
+import importlib.util
+import os
+import select
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from types import ModuleType
+from typing import Protocol
+
+from gunicorn.host.inotify import Inotify
+
+ENGINES = ("auto", "poll", "inotify")
+SCAN_INTERVAL = 1.0
+"""Seconds between two looks for new modules and new matches of the patterns; poll compares files then too."""
+COMPARE_INTERVAL = 5.0
+"""Seconds after which inotify compares files all the same: symbolic links and network mounts tell nothing."""
+QUIET_TIME = 0.25
+"""Seconds without a further change after which a burst of changes counts as over."""
+BURST_LIMIT = 5.0
+"""Seconds after which a burst that does not end is reported all the same."""
+
+Signature = tuple[int, int, int]
+_GONE: Signature = (-1, -1, -1)
+
+
+class _Waiter(Protocol):
+    """How to sleep until files may have changed."""
+
+    def wait(self, seconds: float) -> set[str] | None:
+        """Paths that may have changed; None for "any"; empty when the time is over."""
+        ...
+
+    def watch(self, directories: Iterable[str]) -> None: ...
+
+    def wake(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Reloader:
+    """Calls `callback(path)` once for every burst of changes, from a thread of its own.
+
+    `extra` holds paths and glob patterns (`**` allowed); `report` gets a line about what did not work.
+    """
+
+    def __init__(
+        self,
+        engine: str,
+        extra: Iterable[str],
+        callback: Callable[[str], object],
+        *,
+        report: Callable[[str], object] | None = None,
+        quiet: float = QUIET_TIME,
+        interval: float = SCAN_INTERVAL,
+    ) -> None:
+        if engine not in ENGINES:
+            raise ValueError(f"{engine!r} is not a reload engine; choose one of {', '.join(ENGINES)}")
+        self._files = WatchedFiles(extra)
+        self._callback = callback
+        self._report = report or (lambda _line: None)
+        self._quiet = quiet
+        self._interval = interval
+        self._stopping = threading.Event()
+        self._waiter = self._make_waiter(engine)
+        self._thread = threading.Thread(target=self._run, name="gunicorn-reloader", daemon=True)
+
+    def start(self) -> None:
+        """Starts to watch what is loaded now; changes from this moment on are noticed."""
+        self._files.refresh()
+        self._watch()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread and waits for it, unless the callback itself is who calls."""
+        self._stopping.set()
+        self._waiter.wake()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def watch(self, path: str) -> None:
+        """Watches one more file, such as one that could not be imported. From any thread."""
+        self._files.add(path)
+
+    @property
+    def engine(self) -> str:
+        """The engine in use: "inotify" or "poll"."""
+        return "inotify" if isinstance(self._waiter, _InotifyWaiter) else "poll"
+
+    def _make_waiter(self, engine: str) -> _Waiter:
+        if engine != "poll":
+            try:
+                return _InotifyWaiter()
+            except (OSError, AttributeError) as error:
+                if engine == "inotify":
+                    self._report(f"inotify is not available ({error}); files are compared every second instead")
+        return _PollWaiter(self._stopping)
+
+    def _watch(self) -> None:
+        try:
+            self._waiter.watch(self._files.directories())
+        except OSError as error:
+            self._report(f"inotify cannot watch all directories ({error.strerror}); files are compared instead")
+            self._waiter.close()
+            self._waiter = _PollWaiter(self._stopping)
+
+    def _run(self) -> None:
+        compared = time.monotonic()
+        while not self._stopping.is_set():
+            try:
+                hints = self._waiter.wait(self._interval)
+                appeared = self._files.refresh()
+                self._watch()
+                now = time.monotonic()
+                changed = appeared
+                if self._files.concerns(hints) or now - compared >= COMPARE_INTERVAL:
+                    compared = now
+                    changed = self._files.compare() or appeared
+                if changed and not self._stopping.is_set():
+                    self._settle()
+                    self._files.widen()
+                    self._callback(changed)
+            except Exception as error:  # a worker must not lose its reloader to a file that vanishes midway
+                self._report(f"the reloader goes on after {type(error).__name__}: {error}")
+                self._stopping.wait(self._interval)
+        self._waiter.close()
+
+    def _settle(self) -> None:
+        """Waits for the end of a burst, so that a checkout of 2000 files is one reload."""
+        limit = time.monotonic() + BURST_LIMIT
+        while not self._stopping.wait(self._quiet) and time.monotonic() < limit:
+            appeared = self._files.refresh()
+            if not (self._files.compare() or appeared):
+                return
+
+
+class WatchedFiles:
+    """Which files matter, and what each looked like when last seen."""
+
+    def __init__(self, extra: Iterable[str]) -> None:
+        # A copy made now: the application may change directory later.
+        self._patterns = [os.path.abspath(pattern) for pattern in extra]
+        self._seen: dict[str, Signature] = {}
+        self._wide = False
+        self._fresh = True
+        self._library = tuple(
+            os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib", "purelib", "platlib")
+        )
+
+    def refresh(self) -> str:
+        """Takes in new modules and new matches of patterns; returns a match that has just appeared, or "".
+
+        A module that has just been loaded is no change. A file that has just been made where a pattern
+        says so is one, except at the first look.
+        """
+        appeared = ""
+        for path in module_files():
+            self.add(path)
+        for path in self._matches():
+            if path not in self._seen:
+                self.add(path)
+                if not self._fresh:
+                    appeared = path
+        self._fresh = False
+        return appeared
+
+    def add(self, path: str) -> None:
+        """Watches a file from now on."""
+        if path not in self._seen:
+            self._seen[path] = signature(path)
+
+    def compare(self) -> str:
+        """A file that differs from when it was last seen, or ""; all are remembered anew."""
+        changed = ""
+        for path, before in list(self._seen.items()):
+            now = signature(path)
+            if now != before:
+                self._seen[path] = now
+                changed = changed or path
+        return changed
+
+    def concerns(self, hints: set[str] | None) -> bool:
+        """Whether one of these paths is watched; None means that any may be."""
+        return hints is None or not self._seen.keys().isdisjoint(hints)
+
+    def directories(self) -> set[str]:
+        """Every directory in which a watched file lies."""
+        return {os.path.dirname(path) for path in list(self._seen)}
+
+    def widen(self) -> None:
+        """From now on every source beside the application's modules matters.
+
+        The first reload may fail in a module that only the new code imports: this process will never
+        load it, yet it is the one that must see it mended.
+        """
+        self._wide = True
+        for path in self._beside():
+            self.add(path)
+
+    def _matches(self) -> Iterator[str]:
+        for pattern in self._patterns:
+            if glob.has_magic(pattern):
+                yield from (path for path in glob.iglob(pattern, recursive=True) if os.path.isfile(path))
+            else:
+                yield pattern
+        if self._wide:
+            yield from self._beside()
+
+    def _beside(self) -> Iterator[str]:
+        for directory in self.directories():
+            if not os.path.join(directory, "").startswith(self._library):
+                yield from glob.iglob(os.path.join(glob.escape(directory), "*.py"))
+
+
+def module_files() -> set[str]:
+    """The source file of every loaded module that has one, as an absolute path."""
+    files = set()
+    # The modules' dictionaries, not their attributes: a lazy module imports things when it is asked.
+    for module in tuple(sys.modules.values()):
+        if isinstance(module, ModuleType):
+            path = module.__dict__.get("__file__")
+            if isinstance(path, str) and path:
+                files.add(source_of(path))
+    return files
+
+
+def source_of(path: str) -> str:
+    """The source that a module's file stands for: itself, or what a .pyc was compiled from."""
+    if path.endswith((".pyc", ".pyo")):
+        try:
+            path = importlib.util.source_from_cache(path)
+        except ValueError:
+            path = path[:-1]  # compiled beside its source, without __pycache__
+    return os.path.abspath(path)
+
+
+def signature(path: str) -> Signature:
+    """What tells two states of a file apart: modification time, size, inode; a missing file has its own."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return _GONE
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class _PollWaiter:
+    """Sleeps the interval out and says that any file may have changed."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+
+    def wait(self, seconds: float) -> set[str] | None:
+        self._stopping.wait(seconds)
+        return None
+
+    def watch(self, directories: Iterable[str]) -> None:
+        """Nothing to prepare."""
+
+    def wake(self) -> None:
+        """The event that it sleeps on is what wakes it."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class _InotifyWaiter:
+    """Sleeps until the kernel names a path."""
+
+    def __init__(self) -> None:
+        self._inotify = Inotify()
+        self._out, self._in = os.pipe()
+
+    def wait(self, seconds: float) -> set[str] | None:
+        readable, _, _ = select.select((self._inotify, self._out), (), (), seconds)
+        return self._inotify.read() if self._inotify in readable else set()
+
+    def watch(self, directories: Iterable[str]) -> None:
+        for directory in set(directories) - self._inotify.directories:
+            try:
+                self._inotify.watch(directory)
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # gone, or inside a zip archive: the comparison at intervals still sees it
+            except PermissionError:
+                continue  # likewise
+
+    def wake(self) -> None:
+        os.write(self._in, b"\0")
+
+    def close(self) -> None:
+        self._inotify.close()
+        os.close(self._out)
+        os.close(self._in)
