@@ -73,7 +73,9 @@ class Reloader:
         self._quiet = quiet
         self._interval = interval
         self._stopping = threading.Event()
+        self._refreshed = self._compared = time.monotonic()
         self._waiter = self._make_waiter(engine)
+        self._retired: list[_Waiter] = []
         self._thread = threading.Thread(target=self._run, name="gunicorn-reloader", daemon=True)
 
     def start(self) -> None:
@@ -84,9 +86,13 @@ class Reloader:
 
     def stop(self) -> None:
         """Ends the thread and waits for it, unless the callback itself is who calls."""
-        self._stopping.set()
-        self._waiter.wake()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
+        if not self._stopping.is_set():
+            # In this order: until the event is set the thread cannot have closed what is woken here.
+            self._waiter.wake()
+            self._stopping.set()
+        if self._thread.ident is None:
+            self._close()
+        elif self._thread is not threading.current_thread():
             self._thread.join()
 
     def watch(self, path: str) -> None:
@@ -112,21 +118,13 @@ class Reloader:
             self._waiter.watch(self._files.directories())
         except OSError as error:
             self._report(f"inotify cannot watch all directories ({error.strerror}); files are compared instead")
-            self._waiter.close()
+            self._retired.append(self._waiter)
             self._waiter = _PollWaiter(self._stopping)
 
     def _run(self) -> None:
-        compared = time.monotonic()
         while not self._stopping.is_set():
             try:
-                hints = self._waiter.wait(self._interval)
-                appeared = self._files.refresh()
-                self._watch()
-                now = time.monotonic()
-                changed = appeared
-                if self._files.concerns(hints) or now - compared >= COMPARE_INTERVAL:
-                    compared = now
-                    changed = self._files.compare() or appeared
+                changed = self._turn()
                 if changed and not self._stopping.is_set():
                     self._settle()
                     self._files.widen()
@@ -134,7 +132,27 @@ class Reloader:
             except Exception as error:  # a worker must not lose its reloader to a file that vanishes midway
                 self._report(f"the reloader goes on after {type(error).__name__}: {error}")
                 self._stopping.wait(self._interval)
-        self._waiter.close()
+        self._close()
+
+    def _turn(self) -> str:
+        """Waits, looks where it is due, and returns a path that has changed, or ""."""
+        hints = self._waiter.wait(self._interval)
+        now = time.monotonic()
+        concerned = self._files.concerns(hints)
+        appeared = ""
+        # Names that nobody watches, a busy log file say, wake this thread but buy no second look.
+        if concerned or now - self._refreshed >= self._interval:
+            self._refreshed = now
+            appeared = self._files.refresh()
+            self._watch()
+        if concerned or now - self._compared >= COMPARE_INTERVAL:
+            self._compared = now
+            return self._files.compare() or appeared
+        return appeared
+
+    def _close(self) -> None:
+        for waiter in (self._waiter, *self._retired):
+            waiter.close()
 
     def _settle(self) -> None:
         """Waits for the end of a burst, so that a checkout of 2000 files is one reload."""
@@ -280,10 +298,14 @@ class _InotifyWaiter:
     def __init__(self) -> None:
         self._inotify = Inotify()
         self._out, self._in = os.pipe()
+        # poll(2) and not select(2): a worker with many connections has descriptors above 1023.
+        self._poll = select.poll()
+        self._poll.register(self._inotify.fileno(), select.POLLIN)
+        self._poll.register(self._out, select.POLLIN)
 
     def wait(self, seconds: float) -> set[str] | None:
-        readable, _, _ = select.select((self._inotify, self._out), (), (), seconds)
-        return self._inotify.read() if self._inotify in readable else set()
+        ready = self._poll.poll(seconds * 1000)
+        return self._inotify.read() if any(fd == self._inotify.fileno() for fd, _ in ready) else set()
 
     def watch(self, directories: Iterable[str]) -> None:
         for directory in set(directories) - self._inotify.directories:
