@@ -1,0 +1,41 @@
+"""An application on disk whose source is replaced while a server runs it: what a deployment does.
+
+Knows how to write modules that answer "<version> <pid>", import slowly, or cannot be imported.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+TEMPLATE = """
+import os, time
+VERSION = {version!r}
+time.sleep({boot})
+
+def app(environ, start_response):
+    body = f"{{VERSION}} {{os.getpid()}}\\n".encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+
+class Deploy:
+    """`folder`/deployed.py; serve it as "deployed:app" with `cwd=deploy.folder`."""
+
+    uri = "deployed:app"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "deployed.py"
+        self.version("v1")
+
+    def version(self, name: str, *, boot: float = 0.0) -> None:
+        """A working release that takes `boot` seconds to import."""
+        self.source(TEMPLATE.format(version=name, boot=boot))
+
+    def source(self, text: str) -> None:
+        """Replaces the module at once, as a deployment tool does."""
+        new = self.path.with_suffix(".new")
+        new.write_text(text)
+        os.replace(new, self.path)
