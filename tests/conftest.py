@@ -1,4 +1,4 @@
-"""What every test may use: the worker classes, the `slow` marker, a folder for a rewritable application."""
+"""What every test may use: the worker classes, a folder for a rewritable application."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ import pytest
 
 from tests.support.deploy import Deploy
 from tests.support.server import WORKER_CLASSES
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than about three seconds; leave out with -m 'not slow'")
 
 
 @pytest.fixture(params=WORKER_CLASSES)
