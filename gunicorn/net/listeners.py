@@ -15,16 +15,15 @@ from __future__ import annotations
 
 import os
 import socket
-import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gunicorn.errors import ListenError
-from gunicorn.net.address import Bind, BindKind, peer_of, show_host_port, show_path
+from gunicorn.net.address import Bind, BindKind, show_host_port, show_path
 from gunicorn.net.bind import BindBusy, bind_tcp, bind_unix, resolve
 from gunicorn.net.intake import accept_queue, drop_syns
+from gunicorn.net.listener import Listener, address_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,75 +45,6 @@ class ListenOptions:
     protocol: str = "http"
     attempts: int = 5
     retry_pause: float = 1.0
-
-
-class Listener:
-    """A listening socket, non-blocking, and what is known of it.
-
-    `owned` says that no other program keeps this socket after us: only then may its file be unlinked
-    and newcomers be refused. Sockets of systemd and of `fd://` are not owned. `name` is how logs call
-    it; `path` is absolute, or "" where no file belongs to it.
-    """
-
-    __slots__ = ("_inode", "bind", "family", "name", "owned", "path", "sock")
-
-    def __init__(self, sock: socket.socket, bind: Bind, *, name: str, owned: bool = True) -> None:
-        self.sock = sock
-        self.bind = bind
-        self.family: int = sock.family
-        self.name = name
-        self.owned = owned
-        self.path = ""
-        self._inode: tuple[int, int] | None = None
-        sock.setblocking(False)
-        if sock.family == socket.AF_UNIX:
-            address = _text(sock.getsockname())
-            if address and not address.startswith("\0"):
-                self.path = os.path.abspath(address)
-                self._inode = _socket_inode(self.path)
-
-    @property
-    def address(self) -> tuple[str, int] | str:
-        """(host, port) as bound, so with the real port where 0 was asked for; a path for unix."""
-        return _address(self.sock)
-
-    def fileno(self) -> int:
-        """The descriptor, so that a selector takes the listener itself."""
-        return self.sock.fileno()
-
-    def getsockname(self) -> Any:
-        """As of a socket, for worker classes that treat a listener as one."""
-        return self.sock.getsockname()
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        """As of a socket. Raises BlockingIOError when nobody waits."""
-        return self.sock.accept()
-
-    def unlink(self) -> bool:
-        """Removes the file of a unix socket if it is still the one we made, and says whether it did.
-
-        Another server may have put its own socket in the same place meanwhile: the inode tells.
-        """
-        if not self.owned or self._inode is None or _socket_inode(self.path) != self._inode:
-            return False
-        self._inode = None
-        try:
-            os.unlink(self.path)
-        except OSError:
-            return False  # a directory we may no longer write, after a change of user: the file stays, stale
-        return True
-
-    def close(self, *, unlink: bool = False) -> None:
-        """Closes this process's copy; with `unlink` the last one to leave takes the file along."""
-        if unlink:
-            self.unlink()
-        self.sock.close()
-
-    def __str__(self) -> str:
-        return self.name
-
-    def __repr__(self) -> str:
-        return f"<Listener {self.name} fd {self.sock.fileno()}>"
 
 
 RetryNote = Callable[[str], object]
@@ -173,7 +103,7 @@ def adopt(fd: int, options: ListenOptions, *, owned: bool, bind: Bind | None = N
 
 def bind_of(sock: socket.socket) -> Bind:
     """The bind under which `sock` would have been opened, from its own address."""
-    address = _address(sock)
+    address = address_of(sock)
     if isinstance(address, str):
         return Bind(BindKind.UNIX, path=address)
     host, port = address
@@ -251,6 +181,8 @@ def _match(wanted: Sequence[Bind], options: ListenOptions, inherited: Sequence[L
                 free.remove(listener)
                 found[bind] = listener
                 listener.bind = bind
+                # What somebody else opened stays theirs, however many upgrades it has lived through.
+                listener.owned = listener.owned and bind.kind is not BindKind.FD
                 listener.name = _name(listener.sock, bind, options)
     return found
 
@@ -295,32 +227,12 @@ def _adoption_fault(sock: socket.socket) -> str:
 
 
 def _name(sock: socket.socket, bind: Bind, options: ListenOptions) -> str:
-    address = _address(sock)
+    address = address_of(sock)
     if isinstance(address, str):
         place = f"unix:{show_path(address)}"
         return f"{bind.protocol}://{place}" if bind.protocol else place
     scheme = bind.protocol or ("https" if options.tls and options.protocol == "http" else options.protocol)
     return f"{scheme}://{show_host_port(*address)}"
-
-
-def _address(sock: socket.socket) -> tuple[str, int] | str:
-    address = sock.getsockname()
-    if sock.family == socket.AF_UNIX:
-        return _text(address)
-    return address[0], address[1]
-
-
-def _text(address: str | bytes) -> str:
-    """`getsockname` gives abstract names as bytes."""
-    return os.fsdecode(address)
-
-
-def _socket_inode(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino) if stat.S_ISSOCK(found.st_mode) else None
 
 
 __all__ = [
@@ -331,6 +243,5 @@ __all__ = [
     "backlog_limit",
     "bind_of",
     "open_listeners",
-    "peer_of",
     "stop_intake",
 ]

@@ -7,19 +7,15 @@ errors: a reload that fails leaves the old worker serving, and it is this thread
 
 from __future__ import annotations
 
-import glob
-import importlib.util
 import os
 import select
-import sys
-import sysconfig
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from types import ModuleType
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from gunicorn.host.inotify import Inotify
+from gunicorn.host.watch import WatchedFiles
 
 ENGINES = ("auto", "poll", "inotify")
 SCAN_INTERVAL = 1.0
@@ -30,9 +26,6 @@ QUIET_TIME = 0.25
 """Seconds without a further change after which a burst of changes counts as over."""
 BURST_LIMIT = 5.0
 """Seconds after which a burst that does not end is reported all the same."""
-
-Signature = tuple[int, int, int]
-_GONE: Signature = (-1, -1, -1)
 
 
 class _Waiter(Protocol):
@@ -161,115 +154,6 @@ class Reloader:
             appeared = self._files.refresh()
             if not (self._files.compare() or appeared):
                 return
-
-
-class WatchedFiles:
-    """Which files matter, and what each looked like when last seen."""
-
-    def __init__(self, extra: Iterable[str]) -> None:
-        # A copy made now: the application may change directory later.
-        self._patterns = [os.path.abspath(pattern) for pattern in extra]
-        self._seen: dict[str, Signature] = {}
-        self._wide = False
-        self._fresh = True
-        self._library = tuple(
-            os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib", "purelib", "platlib")
-        )
-
-    def refresh(self) -> str:
-        """Takes in new modules and new matches of patterns; returns a match that has just appeared, or "".
-
-        A module that has just been loaded is no change. A file that has just been made where a pattern
-        says so is one, except at the first look.
-        """
-        appeared = ""
-        for path in module_files():
-            self.add(path)
-        for path in self._matches():
-            if path not in self._seen:
-                self.add(path)
-                if not self._fresh:
-                    appeared = path
-        self._fresh = False
-        return appeared
-
-    def add(self, path: str) -> None:
-        """Watches a file from now on."""
-        if path not in self._seen:
-            self._seen[path] = signature(path)
-
-    def compare(self) -> str:
-        """A file that differs from when it was last seen, or ""; all are remembered anew."""
-        changed = ""
-        for path, before in list(self._seen.items()):
-            now = signature(path)
-            if now != before:
-                self._seen[path] = now
-                changed = changed or path
-        return changed
-
-    def concerns(self, hints: set[str] | None) -> bool:
-        """Whether one of these paths is watched; None means that any may be."""
-        return hints is None or not self._seen.keys().isdisjoint(hints)
-
-    def directories(self) -> set[str]:
-        """Every directory in which a watched file lies."""
-        return {os.path.dirname(path) for path in list(self._seen)}
-
-    def widen(self) -> None:
-        """From now on every source beside the application's modules matters.
-
-        The first reload may fail in a module that only the new code imports: this process will never
-        load it, yet it is the one that must see it mended.
-        """
-        self._wide = True
-        for path in self._beside():
-            self.add(path)
-
-    def _matches(self) -> Iterator[str]:
-        for pattern in self._patterns:
-            if glob.has_magic(pattern):
-                yield from (path for path in glob.iglob(pattern, recursive=True) if os.path.isfile(path))
-            else:
-                yield pattern
-        if self._wide:
-            yield from self._beside()
-
-    def _beside(self) -> Iterator[str]:
-        for directory in self.directories():
-            if not os.path.join(directory, "").startswith(self._library):
-                yield from glob.iglob(os.path.join(glob.escape(directory), "*.py"))
-
-
-def module_files() -> set[str]:
-    """The source file of every loaded module that has one, as an absolute path."""
-    files = set()
-    # The modules' dictionaries, not their attributes: a lazy module imports things when it is asked.
-    for module in tuple(sys.modules.values()):
-        if isinstance(module, ModuleType):
-            path = module.__dict__.get("__file__")
-            if isinstance(path, str) and path:
-                files.add(source_of(path))
-    return files
-
-
-def source_of(path: str) -> str:
-    """The source that a module's file stands for: itself, or what a .pyc was compiled from."""
-    if path.endswith((".pyc", ".pyo")):
-        try:
-            path = importlib.util.source_from_cache(path)
-        except ValueError:
-            path = path[:-1]  # compiled beside its source, without __pycache__
-    return os.path.abspath(path)
-
-
-def signature(path: str) -> Signature:
-    """What tells two states of a file apart: modification time, size, inode; a missing file has its own."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return _GONE
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 class _PollWaiter:
