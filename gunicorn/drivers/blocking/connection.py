@@ -24,6 +24,7 @@ from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.machine import Body, Event, Machine, Phase, Request
 
 if TYPE_CHECKING:
+    from gunicorn.drivers.blocking.door import Door
     from gunicorn.drivers.blocking.service import Service
 
 RECV_SIZE = 65536
@@ -50,21 +51,26 @@ class Connection(SocketTransport):
         "arrived",
         "bridge",
         "deadline",
+        "door",
         "exchange",
         "full",
         "missed",
         "more",
+        "raw",
         "spool",
         "state",
     )
 
-    bridge: WsgiBridge
+    bridge: WsgiBridge | None
+    door: Door
+    raw: socket.socket
     arrived: int
     """When the request in hand was complete; -1 while its head drips in."""
 
     def __init__(self, service: Service, sock: socket.socket | TlsSocket, machine: Machine, now: int) -> None:
         super().__init__(service, sock, machine)
         self.exchange = Exchange(machine, self, machine.peer)
+        self.bridge = None
         self.spool: Spool | None = None
         self.more = False
         self.missed = False
@@ -85,7 +91,7 @@ class Connection(SocketTransport):
         """The poller saw `mask` on the descriptor."""
         state = self.state
         if state is State.READING:
-            if mask & ~WRITE:
+            if mask & ~WRITE or self.more or self.machine.pending:
                 self.pump(now)
         elif state is State.BUSY:
             self.service.missed(self)
@@ -107,11 +113,10 @@ class Connection(SocketTransport):
             else:
                 try:
                     data = self.sock.recv(RECV_SIZE)
-                except (BlockingIOError, InterruptedError):
+                except OSError as error:
                     self.more = False
-                    return
-                except OSError:
-                    self.close()
+                    if type(error) is not BlockingIOError:
+                        self.close()
                     return
                 self.more = len(data) >= self.full
             try:
@@ -125,9 +130,10 @@ class Connection(SocketTransport):
                     self.request = event
                     self.arrived = now
                     self.exchange.begin(event, BytesIO())
-                    self.service.dispatch(self)
-                else:
-                    self._take(events, now)
+                    if not self.service.dispatch(self):
+                        return
+                elif not self._take(events, now):
+                    return
             elif not data:
                 self._peer_finished(now)
             elif machine.phase is Phase.HEAD and self.service.header_ns:
@@ -141,8 +147,8 @@ class Connection(SocketTransport):
             self.arrived = -1
             self.deadline = now + self.service.header_ns
 
-    def _take(self, events: Sequence[Event], now: int) -> None:
-        """Events of a request with a body, or of an end."""
+    def _take(self, events: Sequence[Event], now: int) -> bool:
+        """Events of a request with a body, or of an end; False when the connection is in other hands now."""
         for index, event in enumerate(events):
             if type(event) is Request:
                 self.request = event
@@ -151,35 +157,37 @@ class Connection(SocketTransport):
                     self.arrived = now
                     self.inbox = deque(events[index + 1 :])
                     self.exchange.begin(event, live_body(self.read_body))
-                    self.service.dispatch(self)
-                    return
+                    return self.service.dispatch(self)
                 self.spool = Spool(self.service.spool_threshold, self.service.spool_directory)
                 if event.expect_continue and event is events[-1]:
                     self._say(self.machine.want_continue(event.stream))
             elif type(event) is Body:
-                self._store(event, now)
+                if not self._store(event, now):
+                    return False
             else:
                 self._peer_finished(now)
             if self.state is State.CLOSED:
-                return
+                return False
+        return True
 
-    def _store(self, event: Body, now: int) -> None:
+    def _store(self, event: Body, now: int) -> bool:
         spool = self.spool
         if spool is None:
             # The answer is out and the application did not want the rest of the body.
             self.deadline = now + (self.service.keepalive_ns if event.last else self.service.body_ns)
-            return
+            return True
         try:
             spool.write(event.data)
         except OSError as error:
             self.service.spool_failed(error)
             self.reject(ProtocolError(507, "spool", "RFC 4918 11.5", "the request body could not be stored"), now)
-            return
+            return False
         self.deadline = now + self.service.body_ns
         if event.last:
             self.arrived = now
             self.exchange.begin(self.request, spool.file())
-            self.service.dispatch(self)
+            return self.service.dispatch(self)
+        return True
 
     def _peer_finished(self, now: int) -> None:
         """The peer sends no more: between two requests that ends the connection."""
@@ -259,24 +267,29 @@ class Connection(SocketTransport):
             self.service.readiness.want_write(self.fd, False)
         phase = self.machine.phase
         if phase is Phase.IDLE:
-            self.state = State.READING
             self.deadline = now + self.service.keepalive_ns
-        elif phase is Phase.BODY:
             self.state = State.READING
+        elif phase is Phase.BODY:
             self.deadline = now + self.service.body_ns
+            self.state = State.READING
         else:
             self.finish(now)
             return
-        if self.more or self.machine.pending:
+        if self.is_unread():
             self.service.again(self)
+
+    def is_unread(self) -> bool:
+        """Whether there are bytes inside that no event will announce."""
+        return self.more or self.machine.pending
 
     def settle(self, now: int) -> None:
         """The application is done with the request: what `resume` says, on the fast path without entering it."""
         if self.spool is not None:
             self._drop_body()
         if self.outbox is None and self.machine.phase is Phase.IDLE:
-            self.state = State.READING
+            # The state last: with it the connection belongs to the poller again.
             self.deadline = now + self.service.keepalive_ns
+            self.state = State.READING
         else:
             self.resume(now)
 
@@ -298,8 +311,8 @@ class Connection(SocketTransport):
         except OSError:
             self.close()
             return
-        self.state = State.LINGERING
         self.deadline = now + LINGER_NS
+        self.state = State.LINGERING
         self._discard()
 
     def close(self) -> None:

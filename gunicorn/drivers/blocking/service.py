@@ -26,6 +26,8 @@ from gunicorn.protocol.limits import Stamp, Timeouts
 _BOUNDS_NS = tuple(int(bound * 1e9) for bound in cells.DURATION_BUCKETS)
 _STATUS_CELLS = {str(first): cells.STATUS_1XX + first - 1 for first in range(1, 6)}
 _NOTE_SIZE = NOTE.size
+BURST_BELOW_NS = 2_000_000
+"""While requests take less than this on average, a worker may accept several connections in one turn."""
 
 
 class Reporter(Protocol):
@@ -88,9 +90,21 @@ class Service:
         self.write_ns = _ns(times.write)
         self.keepalive_ns = int(times.keepalive * 1e9)
         self.keep_below_ns = options.keep_alive_below_ns if self.keepalive_ns else 0
+        self.burst_below_ns = BURST_BELOW_NS
         self.average_ns = 0
         self.stopping = False
-        self.dispatch: Callable[[Connection], None] = self.run_inline
+        self.exhausted_until = 0
+        """When accept may be tried again after descriptors ran out, monotonic ns."""
+        self.able: Callable[[], bool] = _always
+        """Whether another connection can be served; the poller sets it."""
+        self.saturated: Callable[[], bool] = _never
+        """Whether every thread has work and more is waiting; gthread sets it."""
+        self.dispatch: Callable[[Connection], bool] = self.run_inline
+        """Gets a complete request to the application; False when the connection is in other hands then."""
+        self.epoch = 0
+        """Counts changes of the thread that polls: who finds it changed stops polling."""
+        self.threaded = False
+        self.accept_alone = not options.environ.multiprocess
         self.before: Callable[[Exchange], None] | None = None
         self.after: Callable[[Exchange], None] | None = None
         self.access: Callable[[Exchange], None] | None = None
@@ -99,26 +113,32 @@ class Service:
 
     # -- one request -------------------------------------------------------------------------------------
 
-    def run_inline(self, connection: Connection) -> None:
+    def run_inline(self, connection: Connection) -> bool:
         """Runs the request on this thread, which owns everything."""
         self.run(connection, 0)
+        return True
 
     def run(self, connection: Connection, note: int) -> None:
-        """Runs the connection's request through the application; `note` is this thread's place in the row."""
+        """Runs the connection's request through the application; `note` is this thread's place in
+        the row, -1 for threads beyond its room."""
         exchange = connection.exchange
         request = exchange.request
         machine = connection.machine
         page = self.page
         started = monotonic_ns()
-        line = f"{request.method} {request.target}".encode("latin-1")
-        NOTE.pack_into(self.notes, note * _NOTE_SIZE, started, line)
+        if note >= 0:
+            line = f"{request.method} {request.target}".encode("latin-1")
+            NOTE.pack_into(self.notes, note * _NOTE_SIZE, started, line)
         page[cells.IN_FLIGHT] += 1
         if self.average_ns >= self.keep_below_ns or self.stopping:
             machine.keep_alive = False
         try:
             if self.before is not None:
                 self.before(exchange)
-            connection.bridge.run()
+            bridge = connection.bridge
+            if bridge is None:
+                connection.bridge = bridge = connection.door.bridge(connection)
+            bridge.run()
         except BaseException as error:
             self._failed(connection, error)
         ended = monotonic_ns()
@@ -134,7 +154,8 @@ class Service:
         page[_STATUS_CELLS.get(exchange.status[:1], cells.ABORTED)] += 1
         page[cells.BYTES_OUT] += exchange.sent
         page[cells.IN_FLIGHT] -= 1
-        NOTE.pack_into(self.notes, note * _NOTE_SIZE, 0, b"")
+        if note >= 0:
+            NOTE.pack_into(self.notes, note * _NOTE_SIZE, 0, b"")
         if self.access is not None:
             self.access(exchange)
         if self.after is not None:
@@ -204,6 +225,14 @@ class Service:
     def beat(self, now: int) -> None:
         """The worker lives."""
         self.page[cells.HEARTBEAT] = now
+
+
+def _always() -> bool:
+    return True
+
+
+def _never() -> bool:
+    return False
 
 
 def _ns(seconds: float) -> int:

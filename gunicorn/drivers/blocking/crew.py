@@ -1,0 +1,189 @@
+"""Leader and followers: one thread polls, requests run where they wake the fewest.
+
+Any thread of the crew may poll. While handlers are fast the leader runs them itself: no wake-up, no hand-off.
+One follower watches it meanwhile, and when a handler takes long it takes over the polling (as Go's scheduler
+retakes a processor); the old leader becomes a follower when its handler returns. While handlers are slow each
+request is handed to a follower at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from gunicorn.drivers.blocking.connection import Connection, State
+from gunicorn.drivers.blocking.poller import Poller
+from gunicorn.metrics import cells
+
+INLINE_BELOW_NS = 500_000
+"""Requests that take less on average run on the polling thread."""
+RETAKE_SECONDS = 0.005
+"""How long one may hold the polling thread before another takes over the polling."""
+IDLE_LOOKS = 20
+"""Looks without any request after which the watcher sleeps until it is called."""
+
+
+class _Watch:
+    """The token that asks a follower to watch the leader."""
+
+
+class _Quit:
+    """The token that sends a follower home."""
+
+
+Task = Connection | _Watch | _Quit
+
+
+class Crew:
+    """`threads` handlers at most at a time, and one thread more so that somebody always polls."""
+
+    def __init__(self, poller: Poller, threads: int, wake: Callable[[], None], finished: Callable[[], bool]) -> None:
+        self.poller = poller
+        self.service = poller.service
+        self.threads = threads
+        self.wake = wake
+        self.finished = finished
+        self.lock = threading.Lock()
+        self.tasks: SimpleQueue[Task] = SimpleQueue()
+        self.load = 0
+        """Requests dispatched and not done: running or waiting for a follower."""
+        self.turns = 0
+        """Counts what ran on the polling thread; the watcher compares."""
+        self.inline = False
+        self.watched = False
+        self.note_of: dict[int, int] = {}
+        self.over = threading.Event()
+        service = self.service
+        service.threaded = True
+        service.dispatch = self.dispatch
+        service.saturated = self.is_saturated
+        service.missed = self.missed  # type: ignore[method-assign]
+        service.again = self.again  # type: ignore[method-assign]
+
+    # -- life --------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Runs the crew on this thread and `threads` more until `finished()`."""
+        self._note_here(0)
+        for number in range(1, self.threads + 1):
+            threading.Thread(target=self._work, args=(number,), name=f"gunicorn-{number}", daemon=True).start()
+        self._lead(self.service.epoch)
+        self.follow()
+        self.over.wait()
+
+    def _work(self, number: int) -> None:
+        self._note_here(number)
+        self.follow()
+
+    def _note_here(self, number: int) -> None:
+        self.note_of[threading.get_ident()] = number if number < cells.NOTES else -1
+
+    def _lead(self, epoch: int) -> None:
+        """Polls until another thread took over, or everything is over."""
+        service = self.service
+        poller = self.poller
+        while service.epoch == epoch:
+            if self.finished():
+                self.over.set()
+                for _ in range(self.threads + 1):
+                    self.tasks.put(_Quit())
+                return
+            service.page[cells.THREADS_BUSY] = min(self.load, self.threads)
+            poller.turn()
+
+    def follow(self) -> None:
+        """Runs what the leader hands out, watches the leader when asked, leads when it is stuck."""
+        watching = False
+        seen = looks = 0
+        while True:
+            try:
+                task = self.tasks.get(timeout=RETAKE_SECONDS if watching else None)
+            except Empty:
+                with self.lock:
+                    stuck = self.inline and self.turns == seen
+                    looks = looks + 1 if self.turns == seen else 0
+                    seen = self.turns
+                    watching = not stuck and looks < IDLE_LOOKS
+                    self.watched = watching
+                    if stuck:
+                        self.inline = False
+                        self.service.epoch = epoch = self.service.epoch + 1
+                if stuck:
+                    self._lead(epoch)
+                continue
+            if type(task) is Connection:
+                if watching:
+                    watching = self.watched = False
+                self.service.run(task, self.note_of[threading.get_ident()])
+                self._done(task)
+                if task.state is State.READING and task.is_unread():
+                    self.again(task)
+            elif type(task) is _Watch:
+                watching, seen, looks = True, -1, 0
+            else:
+                return
+
+    # -- requests ----------------------------------------------------------------------------------------
+
+    def dispatch(self, connection: Connection) -> bool:
+        """The leader has a complete request: runs it here, or hands it out."""
+        service = self.service
+        connection.state = State.BUSY
+        with self.lock:
+            self.load += 1
+            inline = service.average_ns < INLINE_BELOW_NS and self.load <= self.threads
+            if inline:
+                self.turns += 1
+                self.inline = True
+                epoch = service.epoch
+        if not inline:
+            self.tasks.put(connection)
+            return False
+        if not self.watched:
+            self.watched = True
+            self.tasks.put(_Watch())
+        service.run(connection, self.note_of[threading.get_ident()])
+        with self.lock:
+            led = service.epoch == epoch
+            if led:
+                self.inline = False
+        self._done(connection)
+        if not led and connection.state is State.READING and connection.is_unread():
+            self.again(connection)
+        return led
+
+    def _done(self, connection: Connection) -> None:
+        """The request is answered and the connection back with the poller (or closed)."""
+        with self.lock:
+            self.load -= 1
+            missed, connection.missed = connection.missed, False
+        if missed and connection.state is not State.CLOSED:
+            self._rearm(connection)
+        poller = self.poller
+        if not poller.doors_open and not self.service.stopping and poller.able():
+            self.wake()
+
+    def missed(self, connection: Connection) -> None:
+        """The poller saw an event of a connection that a handler owns: it is reported again afterwards."""
+        with self.lock:
+            if connection.state is State.BUSY:
+                connection.missed = True
+                self.service.readiness.mute(connection.fd)
+                return
+        self._rearm(connection)
+
+    def _rearm(self, connection: Connection) -> None:
+        try:
+            self.service.readiness.rearm(connection.fd)
+        except OSError:
+            return  # closed by its other owner a moment ago
+
+    def again(self, connection: Connection) -> None:
+        """There is more to read inside a connection: its turn comes before the next wait."""
+        self.service.waiting.append(connection)
+        self.wake()
+
+    def is_saturated(self) -> bool:
+        """Whether every thread has something to do."""
+        return self.load >= self.threads

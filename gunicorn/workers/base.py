@@ -1,0 +1,188 @@
+"""A worker process: what it is given, how it starts, how it hears of its end.
+
+`Worker` is the base of every worker class, ours and those that users bring: the constructor, `init_process`,
+`run`, `notify`, `init_signals` and the attributes are the names that existing subclasses know. How requests
+are served is `run`, which subclasses write.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import random
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic_ns
+from types import FrameType
+from typing import Any
+
+from gunicorn.config.settings import Settings
+from gunicorn.errors import AppLoadError
+from gunicorn.host import privileges
+from gunicorn.metrics import cells
+from gunicorn.workers.reloader import Reloader
+
+READY = b"R"
+"""Notice to the arbiter: the application is loaded, requests are served."""
+RETIRE = b"Q"
+"""Notice: replace me, I served my share (max_requests). Serving goes on until TERM."""
+CHANGED = b"C"
+"""Notice: code changed on disk (reload)."""
+
+
+def _unheard(_notice: bytes) -> None:
+    """Stands in for the pipe to the arbiter in workers that are run without one."""
+
+
+class Worker:
+    """One worker, made in the parent and run in the child.
+
+    `age` counts workers since the start, `ppid` is the arbiter, `sockets` are its listeners, `app` has
+    `wsgi()`, `timeout` is half of the setting of that name, in seconds.
+    """
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGABRT)
+
+    def __init__(
+        self, age: int, ppid: int, sockets: Sequence[Any], app: Any, timeout: float, cfg: Settings, log: Any
+    ) -> None:
+        self.age = age
+        self.ppid = ppid
+        self.sockets = sockets
+        self.app = app
+        self.timeout = timeout
+        self.cfg = cfg
+        self.log = log
+        self.pid: int | str = "[booting]"
+        self.booted = False
+        self.aborted = False
+        self.alive = True
+        self.nr = 0
+        self.reloader: Reloader | None = None
+        self.wsgi: Callable[..., Iterable[bytes]] | None = None
+        jitter = random.randint(0, cfg.max_requests_jitter) if cfg.max_requests_jitter else 0
+        self.max_requests: int = cfg.max_requests + jitter if cfg.max_requests else sys.maxsize
+        self.cells = cells.Cells(0)
+        self.row = self.cells.rows[0]
+        self.generation = 1
+        self.notice: Callable[[bytes], None] = _unheard
+
+    def __str__(self) -> str:
+        return f"<Worker {self.pid}>"
+
+    # -- the start ---------------------------------------------------------------------------------------
+
+    def init_process(self) -> None:
+        """Runs in the child: takes up the role, loads the application, says READY, serves.
+
+        Raises AppLoadError when the application cannot be loaded. Subclasses that override it call
+        this one last.
+        """
+        for name, value in self.cfg.env.items():
+            os.environ[name] = value
+        privileges.drop_privileges(self.cfg.uid, self.cfg.gid, initgroups=self.cfg.initgroups)
+        random.seed()
+        self.log.close_on_exec()
+        self.init_signals()
+        self.load_wsgi()
+        if self.cfg.reload:
+            self.start_reloader()
+        self.cfg.post_worker_init(self)
+        self.booted = True
+        self.notify()
+        self.notice(READY)
+        self.run()
+
+    def load_wsgi(self) -> None:
+        """Loads the application; under `reload` a broken one is replaced by a page with its traceback."""
+        try:
+            self.wsgi = self.app.wsgi()
+        except (AppLoadError, SyntaxError) as error:
+            if not self.cfg.reload:
+                raise
+            self.log.error("The application could not be loaded; its next change will be tried: %s", error)
+            self.wsgi = broken_application(traceback.format_exc())
+
+    def start_reloader(self) -> None:
+        """Watches the code and asks the arbiter for a reload when it changes."""
+
+        def changed(path: str) -> None:
+            self.log.info("Worker reloading: %s modified", path)
+            self.notice(CHANGED)
+
+        self.reloader = Reloader(self.cfg.reload_engine, self.cfg.reload_extra_files, changed)
+        self.reloader.start()
+
+    def run(self) -> None:
+        """Serves until `alive` is False."""
+        raise NotImplementedError
+
+    def notify(self) -> None:
+        """Beats: the arbiter kills a worker that has not for longer than the setting `timeout`."""
+        self.row.page[cells.HEARTBEAT] = monotonic_ns()
+
+    # -- the end -----------------------------------------------------------------------------------------
+
+    def init_signals(self) -> None:
+        """Installs the handlers; drivers of ours read signals from a pipe instead."""
+        signal.signal(signal.SIGTERM, self.handle_exit)
+        signal.signal(signal.SIGINT, self.handle_quit)
+        signal.signal(signal.SIGQUIT, self.handle_quit)
+        signal.signal(signal.SIGUSR1, self.handle_usr1)
+        self.init_abort()
+
+    def init_abort(self) -> None:
+        """ABRT is the arbiter's last word to a worker that hangs: all stacks, then the hook, then the end.
+
+        The stacks are written by C code, so they come even when no Python code can run any more.
+        """
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGABRT, self.handle_abort)
+        faulthandler.register(signal.SIGABRT, file=self.abort_file(), all_threads=True, chain=True)
+
+    def abort_file(self) -> Any:
+        """Where the stacks go: the error log's file, or stderr."""
+        for handler in self.log.error_log.handlers:
+            try:
+                handler.stream.fileno()
+            except (AttributeError, OSError, ValueError):
+                continue
+            return handler.stream
+        return sys.__stderr__
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """TERM: finish what is under way, then end."""
+        self.alive = False
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """INT and QUIT: end now."""
+        self.alive = False
+        self.cfg.worker_int(self)
+        sys.exit(0)
+
+    def handle_usr1(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """USR1: reopen the logs."""
+        self.log.reopen_files()
+
+    def handle_abort(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """ABRT: the hook, then the end, whatever the application is doing."""
+        self.alive = False
+        self.aborted = True
+        try:
+            self.cfg.worker_abort(self)
+        finally:
+            os._exit(1)
+
+
+def broken_application(text: str) -> Callable[..., Iterable[bytes]]:
+    """An application that answers every request with 500 and the traceback `text`, while its code is broken."""
+    body = text.encode("utf-8", "backslashreplace")
+
+    def show_traceback(_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        fields = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+        start_response("500 Internal Server Error", fields)
+        return [body]
+
+    return show_traceback

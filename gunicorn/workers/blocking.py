@@ -1,0 +1,210 @@
+"""What the worker classes over the blocking driver share: composition, signals, hooks and counting."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import monotonic_ns
+from typing import Any, cast
+
+from gunicorn import SERVER, SERVER_SOFTWARE
+from gunicorn.bridge.environ import EnvironOptions
+from gunicorn.bridge.exchange import Exchange
+from gunicorn.bridge.views import RequestView, ResponseView
+from gunicorn.config import slices
+from gunicorn.drivers.blocking.door import Door, DoorOptions
+from gunicorn.drivers.blocking.poller import Poller
+from gunicorn.drivers.blocking.service import Service, ServiceOptions
+from gunicorn.host.clock import http_date
+from gunicorn.host.signals import SignalPipe
+from gunicorn.metrics import cells
+from gunicorn.net import tls
+from gunicorn.protocol.http1.connection import Http1
+from gunicorn.protocol.limits import Stamp
+from gunicorn.protocol.machine import Machine
+from gunicorn.protocol.trust import Peer
+from gunicorn.workers.base import RETIRE, Worker
+from gunicorn.workers.report import LogReporter
+
+
+class LogStream(io.TextIOBase):
+    """`wsgi.errors`: what the application writes appears in the error log's stream."""
+
+    def __init__(self, log: Any) -> None:
+        self._handlers = log.error_log.handlers
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Writes to every stream of the error log."""
+        for handler in self._handlers:
+            try:
+                handler.stream.write(text)
+                handler.stream.flush()
+            except (AttributeError, OSError, ValueError):
+                continue  # a log that cannot be written must not fail the request
+        return len(text)
+
+
+class BlockingWorker(Worker):
+    """sync and gthread: a poller, its doors, and what happens at each signal and tick."""
+
+    multithread = False
+    service: Service
+    poller: Poller
+
+    def init_signals(self) -> None:
+        """Signals fall into a pipe that the poller reads, whichever thread that is."""
+        self.pipe = SignalPipe()
+        self.pipe.install(sig for sig in self.SIGNALS if sig.name != "SIGABRT")
+        self.init_abort()
+
+    def fileno(self) -> int:
+        """The signal pipe, as the poller's source."""
+        return self.pipe.fileno()
+
+    def ready(self, mask: int, now: int) -> None:  # noqa: ARG002
+        """Signals arrived."""
+        for sig in self.pipe.read():
+            if sig.name == "SIGTERM":
+                self.begin_stop()
+            elif sig.name == "SIGUSR1":
+                self.log.reopen_files()
+            else:
+                self.alive = False
+                self.cfg.worker_int(self)
+                self.quick = True
+
+    quick = False
+
+    def begin_stop(self) -> None:
+        """TERM: answers what was received; empties the accept queue too if the whole server stops."""
+        if self.alive:
+            self.alive = False
+            stage = self.cells.rows[0].page[cells.PHASE]
+            self.poller.stop(drain_queue=stage == cells.Stage.DRAINING)
+
+    def is_over(self) -> bool:
+        """Whether the worker may end."""
+        return self.quick or (not self.alive and self.poller.is_finished())
+
+    # -- composition -------------------------------------------------------------------------------------
+
+    def options(self) -> ServiceOptions:
+        """What the driver is told."""
+        cfg = self.cfg
+        environ = EnvironOptions(
+            software=SERVER_SOFTWARE,
+            multithread=self.multithread,
+            multiprocess=cfg.workers > 1,
+            errors=cast(Any, LogStream(self.log)),
+            script_name=os.environ.get("SCRIPT_NAME", ""),
+        )
+        return ServiceOptions(
+            environ=environ,
+            timeouts=slices.timeouts(cfg),
+            buffering=cfg.request_buffering,
+            spool_threshold=cfg.spool_threshold,
+            spool_directory=cfg.tmp_upload_dir,
+            response_buffer=cfg.response_buffer,
+            sendfile=cfg.sendfile is not False,
+        )
+
+    def compose(self) -> None:
+        """Makes service, doors and poller from the settings; from here on nobody asks the configuration."""
+        assert self.wsgi is not None
+        cfg = self.cfg
+        stamp = Stamp(SERVER, http_date())
+        service = Service(self.wsgi, self.options(), self.row, stamp, LogReporter(self.log))
+        self.service = service
+        policy = slices.http_policy(cfg)
+        trust = slices.trust_policy(cfg)
+        tls_options = slices.tls_options(cfg)
+        scheme = "https" if tls_options is not None else "http"
+
+        def machine(peer: Peer) -> Machine:
+            return Http1(policy, trust, stamp, peer, scheme)
+
+        door = DoorOptions(machine)
+        if tls_options is not None:
+            door = replace(door, tls=tls.listener_context(tls_options, self._context_hook()))
+        doors = [Door(service, sock, door) for sock in listening_sockets(self.sockets)]
+        self.poller = Poller(service, doors, self, max_connections=cfg.worker_connections)
+        self.poller.on_tick = self.on_tick
+        self._attach_observers()
+
+    def _context_hook(self) -> Callable[..., Any] | None:
+        hook = slices.hook(self.cfg, "ssl_context")
+        if hook is None:
+            return None
+        return lambda default: hook(self.cfg, default)
+
+    def _attach_observers(self) -> None:
+        """Hooks, access log and counting: what nobody asked for stays None and costs nothing."""
+        service = self.service
+        service.access = slices_access(self)
+        before = slices.hook(self.cfg, "pre_request")
+        after = slices.hook(self.cfg, "post_request")
+        if before is not None:
+            service.before = lambda exchange: before(self, RequestView(exchange.request))
+        if after is not None:
+            service.after = lambda exchange: self._after(after, exchange)
+        service.served = self.served
+
+    def _after(self, hook: Callable[..., Any], exchange: Exchange) -> None:
+        try:
+            hook(self, RequestView(exchange.request), exchange.environ, ResponseView(exchange))
+        except Exception:
+            self.log.exception("Exception in post_request hook")
+
+    def served(self) -> None:
+        """Counts a request; at max_requests asks once to be replaced."""
+        self.nr += 1
+        if self.nr == self.max_requests:
+            self.log.info("Autorestarting worker after current request.")
+            self.notice(RETIRE)
+
+    def on_tick(self, now: int) -> None:
+        """Once a second: the date of responses, and whether the arbiter is still there."""
+        self.service.stamp.date = http_date()
+        if os.getppid() != self.ppid and self.alive:
+            self.log.info("Parent changed, shutting down: %s", self)
+            self.begin_stop()
+        self.service.beat(now)
+
+    def run(self) -> None:
+        """Serves until the end."""
+        self.compose()
+        try:
+            self.serve()
+        finally:
+            self.service.beat(monotonic_ns())
+            self.poller.close()
+
+    def serve(self) -> None:
+        """Turns the poller on this thread."""
+        poller = self.poller
+        while not self.is_over():
+            poller.turn()
+
+
+def listening_sockets(sockets: Sequence[Any]) -> list[Any]:
+    """The plain sockets of the arbiter's listeners, or the sockets themselves."""
+    found = []
+    for item in sockets:
+        try:
+            found.append(item.sock)
+        except AttributeError:
+            found.append(item)
+    return found
+
+
+def slices_access(worker: BlockingWorker) -> Callable[[Exchange], None] | None:
+    """The access log's writer for exchanges, or None while nothing is logged."""
+    from gunicorn.log.access import AccessLog
+
+    return cast("Callable[[Exchange], None] | None", AccessLog.from_logger(worker.log, worker.cfg))
