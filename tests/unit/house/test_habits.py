@@ -194,7 +194,7 @@ def test_unit_tests_mirror_the_package() -> None:
         folder = path.parent.relative_to(ROOT / "tests" / "unit")
         if folder.parts[:1] == ("house",):
             continue
-        if not (ROOT / "gunicorn" / folder).is_dir():
+        if not ((ROOT / "gunicorn" / folder).is_dir() or folder.as_posix() == "bench"):
             strangers.append(path.relative_to(ROOT).as_posix())
     assert strangers == []
 

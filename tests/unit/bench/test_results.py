@@ -1,0 +1,98 @@
+"""The benchmark's arithmetic: reports of wrk, ratios round by round, and the table."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import table
+from bench.load import LoadError, parse
+from bench.measure import Pace
+from bench.results import assess, medians
+from bench.workloads import WORKLOADS, Kind, Target, Workload
+
+REPORT = """Running 2s test @ http://127.0.0.1:8000/
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.02ms  300.10us  11.34ms   90.12%
+    Req/Sec    62.80k     2.50k   66.00k    80.00%
+  Latency Distribution
+     50%    0.99ms
+     75%    1.10ms
+     90%    1.21ms
+     99%  850.00us
+  124990 requests in 2.00s, 20.10MB read
+  Socket errors: connect 1, read 2, write 3, timeout 4
+  Non-2xx or 3xx responses: 5
+Requests/sec:  62495.00
+Transfer/sec:     10.05MB
+"""
+
+
+def test_report_of_wrk() -> None:
+    report = parse(REPORT)
+    assert (report.requests, report.seconds, report.rate) == (124990, 2.0, 62495.0)
+    assert report.p50 == pytest.approx(0.00099)
+    assert report.p99 == pytest.approx(0.00085)
+    assert report.errors == 15
+
+
+def test_report_without_trouble_has_no_errors() -> None:
+    clean = "\n".join(line for line in REPORT.splitlines() if "errors" not in line and "Non-2xx" not in line)
+    assert parse(clean).errors == 0
+
+
+def test_anything_else_is_no_report() -> None:
+    with pytest.raises(LoadError):
+        parse("unable to connect")
+
+
+def _workload(*targets: Target) -> Workload:
+    return Workload("w", "W", Kind.THROUGHPUT, "hello:app", ("a", "b"), targets)
+
+
+def test_ratio_is_the_median_of_the_rounds_ratios() -> None:
+    """Not the ratio of medians: here that would be 200 / 100."""
+    rounds = [{"a": {"rate": 100}, "b": {"rate": 10}}, {"a": {"rate": 200}, "b": {"rate": 100}}]
+    rounds.append({"a": {"rate": 900}, "b": {"rate": 300}})
+    target = Target("a", 3.0, "b")
+    found = assess(_workload(target), target, rounds)
+    assert found["each"] == [10, 2, 3]
+    assert found["value"] == 3
+    assert found["met"] is True
+
+
+def test_rounds_without_both_sides_do_not_count() -> None:
+    target = Target("a", 3.0, "b")
+    assert assess(_workload(target), target, [{"a": {"rate": 1}}])["met"] is None
+
+
+def test_at_most() -> None:
+    assert Target("a", 2.0, at_most=True).met(2.0)
+    assert not Target("a", 2.0, at_most=True).met(2.1)
+
+
+def test_medians_are_taken_figure_by_figure() -> None:
+    rounds = [{"a": {"rate": rate, "p": 10 - rate}} for rate in (1.0, 5.0, 3.0)]
+    assert medians(rounds) == {"a": {"rate": 3.0, "p": 7.0}}
+
+
+def test_table_shows_every_target_measured_or_not() -> None:
+    text = table.tables({})
+    assert text.count(table.NOT_MEASURED) == sum(len(workload.targets) for workload in WORKLOADS)
+
+
+def test_table_says_what_is_not_met() -> None:
+    workload = WORKLOADS[0]
+    rounds = [{name: {"rate": 100.0 + place, "errors": 0.0} for place, name in enumerate(workload.who)}]
+    result = {
+        "date": "2026-01-01",
+        "machine": {"processor": "x", "cores": 2, "system": "Linux 6", "python": "3.11.7"},
+        "versions": {"ours": "30"},
+        "pace": vars(Pace(1, 2, 3)),
+        "rounds": rounds,
+        "medians": medians(rounds),
+        "targets": [assess(workload, target, rounds) for target in workload.targets],
+    }
+    text = table.tables({workload.name: result})
+    assert "**no**" in text
+    assert f"### {workload.title}" in text

@@ -1,0 +1,31 @@
+"""How many Python frames a request may cost (docs/ARCHITECTURE.md): counted in a real worker, so deterministic.
+
+Every frame counts, ours and the standard library's; only the application's own does not. A budget that is
+no longer met means that something is decided per request that could be decided once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from bench.frames import frames_per_request
+from tests.unit.house.survey import ROOT
+
+BUDGETS = {"sync": 35, "gthread": 35}
+ACCESS_LOG_ADDS = 6
+FLAGS = {"sync": (), "gthread": ("--threads", "4")}
+
+
+def _count(worker_class: str, *more: str) -> float:
+    command = [sys.executable, "-m", "gunicorn", "-k", worker_class, "-b", "127.0.0.1:{port}", *FLAGS[worker_class]]
+    return frames_per_request([*command, *more], f"gate {worker_class}", [ROOT])
+
+
+@pytest.mark.parametrize("worker_class", sorted(BUDGETS))
+def test_hello_keeps_its_budget(worker_class: str) -> None:
+    plain = _count(worker_class)
+    assert 3 < plain <= BUDGETS[worker_class]
+    assert _count(worker_class, "--access-logfile", os.devnull) - plain <= ACCESS_LOG_ADDS
