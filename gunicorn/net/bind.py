@@ -24,14 +24,13 @@ class BindBusy(ListenError):
 
 def resolve(bind: Bind) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
     """The family and kernel address of a TCP bind; IPv4 first. Raises ListenError."""
-    host = bind.host or "0.0.0.0"
+    # As bytes: for text the socket module would import its IDNA codec, which a parsed bind never needs.
+    host = (bind.host or "0.0.0.0").encode()
     try:
         found = socket.getaddrinfo(host, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (socket.gaierror, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a host name"
-        raise ListenError(
-            f"cannot listen on {bind.location}: the host {bind.host!r} does not resolve ({why})"
-        ) from None
+    except socket.gaierror as error:
+        why = error.strerror
+        raise ListenError(f"cannot listen on {bind.location}: {bind.host!r} does not resolve ({why})") from None
     family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     return family, address
 
