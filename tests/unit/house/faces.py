@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.unit.house.survey import ROOT
 
 FACES = {
+    "docs/ARCHITECTURE.md": "tests.unit.house.layers:render",
     "docs/performance.md": "bench.table:render",
     "docs/settings.md": "gunicorn.config.render:reference",
     "docs/settings.schema.json": "gunicorn.config.render:schema",

@@ -1,0 +1,103 @@
+"""Who may import whom, as data: the table the gate checks and docs/ARCHITECTURE.md prints.
+
+A layer is a folder or file under gunicorn/. It may import itself, the layers its row names, the standard
+library but what its row forbids, and the outside packages its row names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.unit.house.survey import ROOT
+
+WAITS = frozenset(
+    {"socket", "ssl", "select", "selectors", "asyncio", "threading", "multiprocessing"}
+    | {"subprocess", "signal", "time", "os", "logging", "queue"}
+)
+"""What can wait, or knows the machine it runs on."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table. `grants` are extra imports of single modules, by pattern."""
+
+    floor: int
+    ours: str = ""
+    outside: str = ""
+    forbidden: frozenset[str] = frozenset()
+    grants: tuple[tuple[str, str], ...] = ()
+
+
+TABLE = {
+    "errors": Row(1),
+    "protocol": Row(1, forbidden=WAITS, grants=(("protocol.http2.*", "h2"), ("protocol.websocket.*", "websockets"))),
+    "net": Row(1, "errors"),
+    "host": Row(1, "errors"),
+    "metrics": Row(1, "errors", grants=(("metrics.prometheus", "prometheus_client"),)),
+    "wire": Row(2, "errors", forbidden=WAITS),
+    "bridge": Row(2, "protocol errors", forbidden=frozenset({"socket", "ssl", "select", "selectors"})),
+    "supervisor": Row(2, "host metrics net errors"),
+    "config": Row(
+        2,
+        "errors root",
+        grants=(
+            ("config.*", "gunicorn.net.address"),
+            ("config.slices", "gunicorn.protocol.*"),
+            ("config.slices", "gunicorn.net.*"),
+        ),
+    ),
+    "log": Row(3, "config errors"),
+    "drivers": Row(3, "bridge protocol metrics net errors"),
+    "control": Row(
+        3, "supervisor wire metrics config errors root", grants=(("control.endpoint", "gunicorn.protocol.http1.*"),)
+    ),
+    "workers": Row(4, "drivers bridge protocol config net host log metrics errors root"),
+    "dirty": Row(5, "supervisor wire config metrics host log errors", grants=(("dirty.*", "gunicorn.control.server"),)),
+    "arbiter": Row(6, "dirty workers control log drivers supervisor config bridge wire net host metrics errors root"),
+    "app": Row(7, "arbiter config host log net errors root"),
+    "root": Row(0),
+    "__main__": Row(8, "app"),
+}
+"""Layer -> row. "root" is gunicorn/__init__.py: the version and nothing else."""
+
+RE_EXPORTS = ("gunicorn.glogging",)
+"""Public names whose home moved (docs/compat.md): files of imports only, imported by no one of ours."""
+
+LATE_IMPORTS = (
+    ("*", "gevent*", "optional dependency"),
+    ("*", "eventlet*", "optional dependency"),
+    ("*", "greenlet*", "optional dependency"),
+    ("*", "uvloop", "optional dependency"),
+    ("*", "setproctitle", "optional dependency"),
+    ("*", "paste*", "optional dependency"),
+    ("gunicorn.workers.reloader", "*", "inotify through ctypes is needed only where --reload asks for it"),
+)
+"""(importer, imported, why) that may be imported inside a function."""
+
+
+def layer(name: str) -> str:
+    """ "gunicorn.protocol.http1.head" -> "protocol"; the package itself is "root"."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else "root"
+
+
+DOCUMENT = ROOT / "docs" / "ARCHITECTURE.md"
+BEGIN, END = "<!-- table: begin (printed by `make docs` from tests/unit/house/layers.py) -->", "<!-- table: end -->"
+
+
+def render() -> str:
+    """docs/ARCHITECTURE.md with its import table printed anew."""
+    text = DOCUMENT.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{_table()}\n{END}{after}"
+
+
+def _table() -> str:
+    lines = ["| floor | layer | may import of ours | single modules may also | never |", "|---|---|---|---|---|"]
+    for name, row in sorted(TABLE.items(), key=lambda item: (-item[1].floor, item[0])):
+        ours = ", ".join(f"`{other}`" for other in row.ours.split()) or "–"
+        grants = "; ".join(f"`{who}`: `{what}`" for who, what in row.grants) or "–"
+        never = ", ".join(f"`{module}`" for module in sorted(row.forbidden)) or "–"
+        lines.append(f"| {row.floor} | `{name}` | {ours} | {grants} | {never} |")
+    return "\n".join(lines) + "\n"
