@@ -6,6 +6,7 @@ makes the line and writes it; anything else goes through `Logger.access` and log
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -17,38 +18,19 @@ from gunicorn.log.logger import Logger
 from gunicorn.log.sink import Sink
 from gunicorn.log.structured import access_record, encode
 
-__all__ = ["AccessLog", "Entry", "Recorded", "compile_format", "from_logger"]
+__all__ = ["AccessLog", "Entry", "Recorded", "compile_format"]
 
 Views = Callable[[Any], tuple[Any, Any]]
 """(resp, req) of an entry, as `Logger.access` takes them."""
 
 
-def from_logger(logger: Any, cfg: Any, views: Views) -> Callable[[Entry], None] | None:
-    """What the driver calls with each finished exchange, or None when nobody wants to know.
-
-    `logger` is a `Logger` or whatever `logger_class` made. Raises ConfigError for a format that cannot be
-    printed.
-    """
-    if not isinstance(logger, Logger):
-        return AccessLog(logger, None, views, frozenset())
-    if not logger.access_enabled:
-        return logger.observe
-    line: Line | None
+def _line(cfg: Any) -> Line:
     if cfg.log_format == "json":
-        line = _json_line
-    else:
-        try:
-            line = compile_format(cfg.access_log_format)
-        except ValueError as error:
-            raise ConfigError(str(error), setting="access_log_format") from None
-    kind = type(logger)
-    overridden = (
-        kind.access is not Logger.access
-        or kind.atoms is not Logger.atoms
-        or kind.now is not Logger.now
-        or kind.atoms_wrapper_class is not Logger.atoms_wrapper_class
-    )
-    return AccessLog(logger, None if overridden else line, views, frozenset(cfg.access_log_skip or ()))
+        return _json_line
+    try:
+        return compile_format(cfg.access_log_format)
+    except ValueError as error:
+        raise ConfigError(f"access_log_format: {error}", setting="access_log_format") from None
 
 
 def _json_line(entry: Entry) -> str:
@@ -60,13 +42,32 @@ class AccessLog:
 
     __slots__ = ("formatter", "line", "log", "logger", "plain", "sink", "skip", "views")
 
+    @staticmethod
+    def from_logger(logger: Any, cfg: Any, views: Views) -> Callable[[Entry], None] | None:
+        """What the driver calls with each finished exchange, or None when nobody wants to know.
+
+        `logger` is a `Logger` or whatever `logger_class` made; `views` makes (resp, req) for loggers that
+        have an `access` or `atoms` of their own. Raises ConfigError for a format that cannot be printed.
+        """
+        if not isinstance(logger, Logger) or type(logger).access is not Logger.access:
+            return AccessLog(logger, None, views, frozenset())
+        if not logger.access_enabled:
+            return logger.observe
+        kind = type(logger)
+        own = (kind.atoms, kind.now, kind.atoms_wrapper_class)
+        line: Line | None = None
+        if own == (Logger.atoms, Logger.now, Logger.atoms_wrapper_class):
+            line = _line(cfg)
+        return AccessLog(logger, line, views, frozenset(cfg.access_log_skip or ()))
+
     def __init__(self, logger: Any, line: Line | None, views: Views, skip: frozenset[str]) -> None:
         self.logger = logger
         self.line = line
         self.views = views
         self.skip = skip
-        self.log = log = logger.access_log
+        self.log = log = logger.access_log if isinstance(logger, Logger) else logging.getLogger("gunicorn.access")
         self.sink: Sink | None = None
+        self.formatter: logging.Formatter | None = None
         self.plain = list(log.handlers)
         if line is not None and len(self.plain) == 1 and type(self.plain[0]) is Sink and not log.propagate:
             self.sink = self.plain[0]
@@ -81,6 +82,7 @@ class AccessLog:
             # Applications do change loggers while they run: whoever did gets records, at their price.
             if (
                 sink is None
+                or self.line is None
                 or log.filters
                 or log.disabled
                 or log.propagate
@@ -92,7 +94,6 @@ class AccessLog:
                 return
             if self.logger.observe is not None:
                 self.logger.observe(entry)
-            assert self.line is not None
             sink.write((self.line(entry) + "\n").encode("utf-8", "backslashreplace"))
         except Exception:  # the answer is out; what is wrong with the line is told in the error log
             self.logger.exception("Cannot write the access log")

@@ -14,10 +14,12 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, Final
 
 from gunicorn.log.clock import SecondClock
-from gunicorn.log.entry import Entry
+from gunicorn.log.entry import Entry, Recorded
 from gunicorn.log.escape import UNSAFE, escape
 
 ABSENT: Final = "-"
@@ -91,6 +93,10 @@ def compile_format(fmt: str) -> Line:
     # Every part of the source is an expression of the table above or a repr() of a name.
     exec(compile("\n".join(lines), "<access_log_format>", "exec"), scope)
     line: Line = scope["line"]
+    try:
+        line(_SAMPLE)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{fmt!r} cannot be printed: {error}") from None
     return line
 
 
@@ -167,3 +173,5 @@ _SCOPE: Final[Mapping[str, Any]] = {
     "user": user_of,
 }
 _COMPILED: Final = {name: compile(atom.expression, f"<atom {name}>", "eval") for name, atom in ATOMS.items()}
+_SAMPLE: Final = Recorded(SimpleNamespace(status="200 OK", headers=(), sent=0), {}, timedelta())
+"""What every format is tried on before it is used."""

@@ -171,7 +171,10 @@ class Logger:
                 atoms = self.atoms_wrapper_class(self.atoms(resp, req, environ, request_time))
                 extra = None
                 if self.cfg.log_format == "json":
-                    extra = {"attributes": access_record(Recorded(resp, environ, request_time))}
+                    attributes = access_record(Recorded(resp, environ, request_time))
+                    if type(self).atoms is not Logger.atoms:
+                        attributes["body"] = self.cfg.access_log_format % atoms
+                    extra = {"attributes": attributes}
                 self.access_log.info(self.cfg.access_log_format, atoms, extra=extra)
         except Exception:  # a broken format or override must not cost the answer; the error log tells
             self.exception("Cannot write the access log")
@@ -198,6 +201,9 @@ class Logger:
         except OSError as error:
             self.error("Cannot reopen the file of captured output: %s; the old one stays in use", error)
 
+    def follow(self, bus: Any) -> None:
+        """Subscribes to lifecycle events (`gunicorn.metrics.bus`) that this logger has something to say about."""
+
     def close_on_exec(self) -> None:
         """Keeps log files out of programs that are executed later."""
         for handler in self._handlers():
@@ -222,7 +228,7 @@ class Logger:
         return sink
 
     def _syslog(self, cfg: Any, name: str) -> Syslog:
-        prefix = cfg.syslog_prefix or cfg.proc_name
+        prefix = cfg.syslog_prefix or cfg.proc_name or cfg.default_proc_name
         try:
             handler = Syslog(parse_syslog_address(cfg.syslog_addr), facility_number(cfg.syslog_facility))
         except OSError as error:
