@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gunicorn.glogging import Logger
+from gunicorn.log.logger import Logger
 from gunicorn.log.entry import Entry
 from gunicorn.metrics import statsd
 
