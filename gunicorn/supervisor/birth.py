@@ -16,6 +16,9 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import NoReturn, Protocol
 
+from gunicorn.host.process import close_all
+from gunicorn.host.signals import reset_in_child
+
 Notice = Callable[[bytes], None]
 """Tells the parent one byte."""
 
@@ -44,10 +47,11 @@ class Program(Protocol):
         ...
 
 
-def give_birth(program: Program, not_for_child: Iterable[int]) -> tuple[int, int]:
+def give_birth(program: Program, separate: Callable[[], None], not_for_child: Iterable[int]) -> tuple[int, int]:
     """Forks a child that runs `program`; returns its pid and our end of its notice pipe, non-blocking.
 
-    `not_for_child` are the descriptors the child must close. Raises OSError where the kernel gives no
+    In the child, while every signal is blocked, `separate` lets go of what is the parent's alone; then
+    the descriptors `not_for_child` are closed. Raises OSError where the kernel gives no
     process or no pipe; then nothing is left behind.
     """
     ours, theirs = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if sys.platform == "linux" else _pipe()
@@ -55,7 +59,7 @@ def give_birth(program: Program, not_for_child: Iterable[int]) -> tuple[int, int
     try:
         pid = os.fork()
         if pid == 0:
-            _live(program, theirs, [ours, *not_for_child], mask)
+            _live(program, separate, theirs, [ours, *not_for_child], mask)
     except OSError:
         os.close(ours)
         raise
@@ -72,15 +76,16 @@ def _pipe() -> tuple[int, int]:
     return ours, theirs
 
 
-def _live(program: Program, link: int, not_ours: Iterable[int], mask: Iterable[int]) -> NoReturn:
+def _live(
+    program: Program, separate: Callable[[], None], link: int, not_ours: Iterable[int], mask: Iterable[int]
+) -> NoReturn:
     """The whole life of the child. The generator of `random` reseeds itself after a fork; OpenSSL's too."""
     code = EXIT_CRASH
     said: list[bytes] = []
     try:
+        separate()
         _own_signals(program)
-        for fd in not_ours:
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        close_all(not_ours)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
         def notice(byte: bytes) -> None:
@@ -104,7 +109,7 @@ def _live(program: Program, link: int, not_ours: Iterable[int], mask: Iterable[i
 
 def _own_signals(program: Program) -> None:
     """Drops the parent's handlers; all signals are blocked meanwhile, so what came early is not lost."""
-    signal.set_wakeup_fd(-1)
+    reset_in_child()
     for number in _TO_DEFAULT:
         signal.signal(number, signal.SIG_DFL)
     for number in _TO_IGNORE:

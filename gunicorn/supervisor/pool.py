@@ -96,9 +96,9 @@ class Pool:
         loop: Loop,
         log: Log,
         emit: Callable[..., None],
-        private: Callable[[], list[int]] = list,
+        separate: Callable[[], None],
     ) -> None:
-        """`emit` tells the bus; `private` names descriptors children must close besides those of the loop."""
+        """`emit` tells the bus; `separate` is called in each child while all signals are blocked."""
         self.state = PoolState(target=target, policy=policy)
         self.exit_code: int | None = None
         self.log = log
@@ -106,7 +106,7 @@ class Pool:
         self._cells = cells
         self._loop = loop
         self._emit = emit
-        self._private = private
+        self._separate = separate
         self._births = 0
         self._stop_code = 0
 
@@ -206,8 +206,7 @@ class Pool:
         page[columns.GENERATION], page[columns.STARTED], page[columns.STATE] = generation, now, child.state
         try:
             child.program = self._owner.program(child)
-            strangers = [*self._loop.descriptors(), *self._private()]
-            child.pid, child.notice = birth.give_birth(child.program, strangers)
+            child.pid, child.notice = birth.give_birth(child.program, self._separate, self._loop.descriptors())
         except Exception as problem:
             # The server hook pre_fork, or the kernel out of processes, memory or descriptors.
             self.log.exception("No worker can be forked: %s", problem)

@@ -1,0 +1,87 @@
+"""One generation of workers: the settings, environment and sockets they share.
+
+Knows how settings become what the supervisor and the sockets take. What one worker does with them is
+`arbiter.program`, when generations follow each other is `arbiter.server`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gunicorn.config import Settings
+from gunicorn.net.address import Bind, parse_bind
+from gunicorn.net.listeners import Listener, ListenOptions
+from gunicorn.supervisor.plan import SECOND, Policy
+
+QUICK_TIMEOUT = 5 * SECOND
+"""What a worker gets that is told to leave at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What all workers of one generation share, and what is to be restored if its successor fails."""
+
+    cfg: Settings
+    listeners: Sequence[Listener]
+    worker_class: type[Any]
+    app_state: Mapping[str, Any]
+    """The attributes of the application object, its own configuration among them."""
+
+
+def policy_of(cfg: Settings) -> Policy:
+    """The times and limits of the pool."""
+    graceful = _ns(cfg.graceful_timeout)
+    return Policy(
+        timeout=_ns(cfg.timeout),
+        graceful_timeout=graceful,
+        quick_timeout=min(QUICK_TIMEOUT, graceful),
+        boot_timeout=_ns(cfg.boot_timeout),
+        max_boot_failures=cfg.max_boot_failures,
+    )
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * SECOND)
+
+
+def binds(cfg: Settings) -> list[Bind]:
+    """Where to listen."""
+    return [parse_bind(text) for text in cfg.bind]
+
+
+def listen_options(cfg: Settings) -> ListenOptions:
+    """How listeners are opened."""
+    return ListenOptions(
+        backlog=cfg.backlog,
+        reuse_port=cfg.reuse_port,
+        unix_umask=cfg.umask,
+        unix_uid=cfg.uid,
+        unix_gid=cfg.gid,
+        tls=cfg.is_ssl,
+        protocol=cfg.protocol,
+    )
+
+
+class Environment:
+    """What `raw_env` puts into the environment of the process, and what was there before."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, str | None] = {}
+
+    def apply(self, wanted: Mapping[str, str]) -> None:
+        """Sets `wanted` and puts back what an earlier call set and this one does not."""
+        for name in [name for name in self._before if name not in wanted]:
+            _put(name, self._before.pop(name))
+        for name, value in wanted.items():
+            self._before.setdefault(name, os.environ.get(name))
+            os.environ[name] = value
+
+
+def _put(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value

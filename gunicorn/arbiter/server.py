@@ -1,0 +1,429 @@
+"""The arbiter: what each signal means, and the order in which a server starts, reloads and stops.
+
+Composition only. Who lives and dies is decided in `supervisor.plan`, what a setting means in `config`,
+how a socket is opened in `net`; this file connects them. Nothing here waits: whatever takes time
+(boot, drain, upgrade) is a state of the one loop, so signals, heartbeats and deaths are always heard.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from gunicorn import __version__
+from gunicorn.arbiter.generation import Environment, Generation, binds, listen_options, policy_of
+from gunicorn.arbiter.identity import Identity
+from gunicorn.arbiter.program import WorkerProgram
+from gunicorn.config import Config, Settings, resolve_class, resolve_worker_class
+from gunicorn.errors import EXIT_CONFIG, GunicornError
+from gunicorn.host.process import set_title
+from gunicorn.host.signals import SignalPipe, signal_name
+from gunicorn.host.systemd import Notifier
+from gunicorn.log.logger import Logger
+from gunicorn.metrics import cells as columns
+from gunicorn.metrics.bus import Bus
+from gunicorn.metrics.cells import Cells, Stage
+from gunicorn.net.listeners import Listener, open_listeners, stop_intake
+from gunicorn.supervisor import upgrade
+from gunicorn.supervisor.child import Child
+from gunicorn.supervisor.loop import Loop
+from gunicorn.supervisor.plan import Goal
+from gunicorn.supervisor.pool import Pool
+
+SPARE_SLOTS = 64
+"""Rows of cells beyond four times the configured workers: room for TTIN and for two generations."""
+
+
+class Arbiter:
+    """The server process of an application object that has `cfg`, `wsgi()` and `reload()`.
+
+    The server hooks get it as `server`: `cfg log app pid address num_workers LISTENERS WORKERS`.
+    """
+
+    def __init__(self, app: Any) -> None:
+        """Reads the settings and, with `preload_app`, loads the application. Raises GunicornError."""
+        self.app = app
+        self.pid = os.getpid()
+        self.LISTENERS: list[Listener] = []
+        self.environment = Environment()
+        self.loop = Loop()
+        self.bus = Bus()
+        self.notifier = Notifier()
+        self._heard: deque[signal.Signals] = deque()
+        self._code_changed = False
+        self._signals: SignalPipe | None = None
+        self.cfg = _settings_of(app)
+        self.log: Any = _logger_class(self.cfg)(self.cfg)
+        self.identity = Identity(self.loop, self.log, self._promoted)
+        self._adopt_settings()
+        self.cells = Cells(4 * self.cfg.workers + SPARE_SLOTS)
+        self.pool = Pool(
+            self.cfg.workers,
+            policy_of(self.cfg),
+            owner=self,
+            cells=self.cells,
+            loop=self.loop,
+            log=self.log,
+            emit=self.bus.emit,
+            separate=self._separate,
+        )
+        self._generations: dict[int, Generation] = {}
+        self._fallback_target = self.num_workers
+        self._lent = False
+
+    def _adopt_settings(self) -> None:
+        """Takes over what the settings say about the process itself."""
+        self.address = self.cfg.address
+        self.timeout = self.cfg.timeout
+        self.proc_name = self.cfg.proc_name or self.cfg.default_proc_name
+        self.environment.apply(self.cfg.env)
+        self.worker_class = resolve_worker_class(self.cfg)
+        if self.cfg.preload_app:
+            self.app.wsgi()
+
+    # -- what hooks and tools read
+
+    @property
+    def num_workers(self) -> int:
+        """How many workers are wanted."""
+        return self.pool.state.target
+
+    @num_workers.setter
+    def num_workers(self, number: int) -> None:
+        before = self.pool.state.target
+        after = self.pool.scale(number)
+        if after != before:
+            self._guard("nworkers_changed", self.cfg.nworkers_changed, self, after, before)
+            self.bus.emit("pool.scaled", old=before, new=after)
+
+    @property
+    def WORKERS(self) -> Mapping[int, Any]:  # noqa: N802 - the name that hooks know
+        """The worker objects, as made before their fork, by pid."""
+        return {pid: child.program.worker for pid, child in self.pool.state.children.items()}
+
+    # -- the life of the server
+
+    def run(self) -> int:
+        """Serves until told to stop; returns the exit status. Raises GunicornError when it cannot start."""
+        code = EXIT_CONFIG
+        try:
+            self.start()
+            while self.pool.exit_code is None:
+                self.turn()
+            code = self.pool.exit_code
+            if code:
+                self.log.error("Shutting down: a worker could not boot")
+        except GunicornError as problem:
+            if self.cfg.errorlog != "-":
+                self.log.error("%s", problem)
+            raise
+        except Exception:
+            self.log.exception("Unhandled exception in the arbiter")
+            self.pool.forward(signal.SIGQUIT)
+        finally:
+            self._leave()
+        return code
+
+    def start(self) -> None:
+        """From settings to listening sockets: everything that can still fail with one clear line."""
+        self.log.info("Starting gunicorn %s", __version__)
+        self.pid = os.getpid()
+        self.cells.rows[0].page[columns.PID] = self.pid
+        set_title(f"gunicorn: master [{self.proc_name}]")
+        self.cfg.on_starting(self)
+        self._signals = SignalPipe()
+        self._signals.install(self._HANDLERS)
+        self.loop.watch(self._signals.fileno(), self._hear)
+        inherited = upgrade.inherited(os.environ, listen_options(self.cfg))
+        self.identity.assume(self.cfg.pidfile)
+        self._open(inherited)
+        self.notifier = Notifier.from_environment()
+        self._generations[1] = self._describe()
+        self.log.info("Listening at: %s (%s)", ", ".join(map(str, self.LISTENERS)), self.pid)
+        self.log.info("Using worker: %s", self.cfg.worker_class_str)
+        self.cells.rows[0].page[columns.PHASE] = Stage.SERVING
+        self._guard("nworkers_changed", self.cfg.nworkers_changed, self, self.num_workers, None)
+        self.cfg.when_ready(self)
+        self.bus.emit("server.started", server=self)
+
+    def _open(self, inherited: list[Listener]) -> None:
+        options = listen_options(self.cfg)
+        lent = upgrade.lent(os.environ, options)
+        if lent:
+            # What the service manager's socket unit says goes before `bind`, as its users expect.
+            self._lent = True
+            self.LISTENERS = lent
+            return
+        self.LISTENERS = open_listeners(binds(self.cfg), options, inherited, on_retry=self.log.warning, wait=self._wait)
+        _close_others(inherited, self.LISTENERS)
+
+    def _wait(self, seconds: float) -> None:
+        """Waits for a port to become free, and no longer than nobody says stop."""
+        end = time.monotonic_ns() + int(seconds * 1e9)
+        while time.monotonic_ns() < end:
+            self.loop.turn(end)
+            if not {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}.isdisjoint(self._heard):
+                sys.exit(0)
+
+    def turn(self) -> None:
+        """One turn of the loop: obey what was heard, do what is due, wait for what comes."""
+        while self._heard:
+            self._obey(self._heard.popleft())
+        if self._code_changed:
+            self._code_changed = False
+            self.log.info("The code changed on disk")
+            self.reload()
+        wake_at = self.pool.step()
+        if self.pool.exit_code is not None:
+            return
+        now = time.monotonic_ns()
+        self.cells.rows[0].page[columns.HEARTBEAT] = now
+        wake_at = min((t for t in (wake_at, self._own_wake_at(now)) if t is not None), default=None)
+        late = self.loop.turn(wake_at)
+        if late:
+            self.log.warning("The arbiter did not run for %.1f s; heartbeats are not judged for that time", late / 1e9)
+            self.pool.excuse(late)
+        self.pool.reap()
+        self.identity.look()
+
+    def _own_wake_at(self, now: int) -> int | None:
+        """When the arbiter itself has something to do, whatever the pool needs."""
+        times = []
+        if self.identity.wake_after is not None:
+            times.append(now + self.identity.wake_after)
+        if self.notifier.watchdog_interval:
+            self.notifier.watchdog()
+            times.append(now + int(self.notifier.watchdog_interval * 1e9))
+        return min(times, default=None)
+
+    def _leave(self) -> None:
+        """Gives back what the process holds, whatever happened before."""
+        for listener in self.LISTENERS:
+            listener.close(unlink=self.identity.is_alone)
+        self.identity.leave()
+        self._guard("on_exit", self.cfg.on_exit, self)
+        self.log.info("Shutting down: Master")
+        if self._signals is not None:
+            self._signals.close()
+
+    # -- signals
+
+    def _hear(self) -> None:
+        assert self._signals is not None
+        self._heard.extend(self._signals.read())
+
+    def _obey(self, number: signal.Signals) -> None:
+        if number is not signal.SIGCHLD:
+            self.log.info("Handling signal: %s", signal_name(number))
+        self._HANDLERS[number](self)
+
+    def _on_child(self) -> None:
+        """Nothing: every turn reaps."""
+
+    def _on_quit(self) -> None:
+        """QUIT, INT: stop now."""
+        self._announce_stop()
+        self.pool.quit()
+
+    def _on_term(self) -> None:
+        """TERM: finish what was begun and what waits in the accept queues; a second one does not wait."""
+        if self.pool.state.goal is not Goal.SERVE:
+            self._on_quit()
+            return
+        self._announce_stop()
+        self.cells.rows[0].page[columns.PHASE] = Stage.DRAINING if self.identity.is_alone else Stage.UPGRADED
+        if self.identity.is_alone:
+            for listener in self.LISTENERS:
+                stop_intake(listener)
+        self.pool.drain()
+
+    def _announce_stop(self) -> None:
+        self.bus.emit("server.stopping", server=self)
+        if self.identity.successor:
+            self.notifier.mainpid(self.identity.successor)
+        else:
+            self.notifier.stopping()
+
+    def _on_hup(self) -> None:
+        self.log.info("Hang up: Master")
+        self.reload()
+
+    def _on_ttin(self) -> None:
+        self.num_workers += 1
+
+    def _on_ttou(self) -> None:
+        self.num_workers = max(1, self.num_workers - 1)
+
+    def _on_usr1(self) -> None:
+        self.log.reopen_files()
+        self.pool.forward(signal.SIGUSR1)
+
+    def _on_usr2(self) -> None:
+        if self.identity.successor:
+            self.log.warning("USR2 is ignored: the new master %s runs already", self.identity.successor)
+        elif self.identity.has_predecessor:
+            self.log.warning("USR2 is ignored: the old master %s still runs", os.getppid())
+        elif self.pool.state.goal is Goal.SERVE:
+            self._upgrade()
+
+    def _on_winch(self) -> None:
+        if not self.cfg.daemon:
+            self.log.debug("SIGWINCH is ignored: not a daemon")
+            return
+        self.log.info("Gracefully stopping workers")
+        self.num_workers = 0
+
+    _HANDLERS: ClassVar[dict[signal.Signals, Callable[[Arbiter], None]]] = {
+        signal.SIGCHLD: _on_child,
+        signal.SIGQUIT: _on_quit,
+        signal.SIGINT: _on_quit,
+        signal.SIGTERM: _on_term,
+        signal.SIGHUP: _on_hup,
+        signal.SIGTTIN: _on_ttin,
+        signal.SIGTTOU: _on_ttou,
+        signal.SIGUSR1: _on_usr1,
+        signal.SIGUSR2: _on_usr2,
+        signal.SIGWINCH: _on_winch,
+    }
+
+    def _upgrade(self) -> None:
+        """A new server on the same sockets, beside this one."""
+        try:
+            self.cfg.pre_exec(self)
+            self.identity.launch(self.LISTENERS)
+        except Exception:
+            self.log.exception("The upgrade cannot begin")
+
+    def _promoted(self) -> None:
+        self.notifier.mainpid(self.pid)
+        self.bus.emit("server.promoted", server=self)
+
+    # -- reload
+
+    def reload(self) -> None:
+        """Reads the configuration again and lets a new generation take over; on any error nothing changes."""
+        if self.pool.state.goal is not Goal.SERVE:
+            return
+        self.notifier.reloading()
+        before = self._generations[self.pool.state.generation]
+        try:
+            generation = self._next_generation()
+        except (Exception, SystemExit) as problem:
+            # SystemExit: a configuration file, or code it imports, may call sys.exit().
+            known = isinstance(problem, GunicornError)
+            self._become(before)
+            self.log.error("Reload refused, the running configuration stays: %s", problem, exc_info=not known)
+            self.bus.emit("server.reload_failed", reason=str(problem))
+            self.notifier.ready("reload refused")
+            return
+        self._guard("on_reload", self.cfg.on_reload, self)
+        self._fallback_target = self.num_workers
+        self._generations[self.pool.renew(policy_of(self.cfg))] = generation
+        self.num_workers = self.cfg.workers
+
+    def _next_generation(self) -> Generation:
+        """From the files of today to open sockets. Whatever it raises, `_become` undoes."""
+        self.app.reload()
+        self.cfg = _settings_of(self.app)
+        self._adopt_settings()
+        if not self._lent:
+            options = replace(listen_options(self.cfg), attempts=1)
+            before, self.LISTENERS = self.LISTENERS, open_listeners(binds(self.cfg), options, self.LISTENERS)
+            if before != self.LISTENERS:
+                self.log.info("Listening at: %s", ", ".join(map(str, self.LISTENERS)))
+        self._configure_log()
+        return self._describe()
+
+    def _describe(self) -> Generation:
+        """What is in force now, as a generation."""
+        return Generation(self.cfg, tuple(self.LISTENERS), self.worker_class, dict(vars(self.app)))
+
+    def _become(self, generation: Generation) -> None:
+        """Puts in force what `generation` was described with; sockets that are not its own are closed."""
+        vars(self.app).update(generation.app_state)
+        opened, self.LISTENERS = self.LISTENERS, list(generation.listeners)
+        _close_others(opened, self.LISTENERS)
+        if self.cfg is not generation.cfg:
+            self.cfg = generation.cfg
+            self._adopt_settings()
+            self._configure_log()
+
+    def _configure_log(self) -> None:
+        kind = _logger_class(self.cfg)
+        if isinstance(self.log, kind) and isinstance(self.log, Logger):
+            self.log.reconfigure(self.cfg)
+        else:
+            self.log = self.pool.log = kind(self.cfg)
+
+    # -- what the pool tells
+
+    def program(self, child: Child) -> WorkerProgram:
+        """The worker for `child`, of the generation it belongs to."""
+        return WorkerProgram(self, child, self._generations[child.generation], self.cells)
+
+    def buried(self, child: Child, status: int) -> None:  # noqa: ARG002
+        """A worker was reaped."""
+        self._guard("child_exit", self.cfg.child_exit, self, child.program.worker)
+
+    def stranger(self, pid: int, status: int) -> None:
+        """As PID 1 of a container the orphans of others are ours to reap, and nobody's business."""
+        if not self.identity.lost(pid, status):
+            self.log.debug("Reaped the unknown process %s, status %s", pid, status)
+
+    def changed(self, child: Child) -> None:
+        """Every worker sees the change that all of them see; those of an older generation are leaving anyway."""
+        self._code_changed = self._code_changed or child.generation == self.pool.state.generation
+
+    def settled(self, generation: int) -> None:
+        """All wanted workers of `generation` serve and no other does."""
+        self.log.debug("Generation %s serves with %s workers", generation, self.num_workers)
+        for old in self._generations.values():
+            _close_others(old.listeners, self.LISTENERS)
+        self._generations = {generation: self._generations[generation]}
+        self.notifier.ready(f"serving with {self.num_workers} workers")
+
+    def abandoned(self, generation: int, fallback: int) -> None:
+        """The new code or configuration cannot boot: what serves stays, with the settings it was born with."""
+        self.log.error("Generation %s cannot boot and is abandoned; generation %s serves on", generation, fallback)
+        self._become(self._generations[fallback])
+        self.pool.state.policy = policy_of(self.cfg)
+        self.num_workers = self._fallback_target
+        self.notifier.ready("reload abandoned: new workers cannot boot")
+
+    # -- plumbing
+
+    def _separate(self) -> None:
+        """In a child, with all signals blocked: lets go of what is the parent's alone."""
+        if self._signals is not None:
+            self._signals.forget()
+        self.notifier.close()
+
+    def _guard(self, name: str, hook: Callable[..., Any], *args: Any) -> None:
+        """Calls a server hook whose failure must not end a server that serves."""
+        try:
+            hook(*args)
+        except Exception:
+            self.log.exception("The server hook %s failed", name)
+
+
+def _settings_of(app: Any) -> Settings:
+    """The settings of an application object, from now on unchangeable."""
+    cfg: Settings = app.cfg.freeze() if isinstance(app.cfg, Config) else app.cfg
+    return cfg
+
+
+def _logger_class(cfg: Settings) -> type[Any]:
+    return resolve_class(cfg.logger_class, "logger_class", str(cfg.provenance["logger_class"]))
+
+
+def _close_others(listeners: Iterable[Listener], kept: Iterable[Listener]) -> None:
+    numbers = {id(listener) for listener in kept}
+    for listener in listeners:
+        if id(listener) not in numbers:
+            listener.close(unlink=True)
