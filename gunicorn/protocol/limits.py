@@ -1,11 +1,16 @@
 """What a machine is told before the first byte: bounds, leniencies and times, decided at boot.
 
-Plain frozen values; where they come from (settings) is nobody's business down here.
+Plain frozen values; where they come from (settings) is nobody's business down here. `HttpPolicy` also
+keeps what was learnt under its rules (request lines, hosts, response names), so that a worker learns once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
+from gunicorn.protocol.fields import ResponseNames
+from gunicorn.protocol.requestline import Hosts, RequestLines
+from gunicorn.protocol.status import StatusLines
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +61,61 @@ class Stamp:
     second, so that no machine reads a clock and no response formats a date.
     """
 
-    __slots__ = ("date", "server")
+    __slots__ = ("_date", "lines", "server")
 
     def __init__(self, server: str = "gunicorn", date: str = "") -> None:
         self.server = server
+        self.lines = b""
+        """Both fields as they stand in a head, each line with its CRLF."""
         self.date = date
+
+    @property
+    def date(self) -> str:
+        return self._date
+
+    @date.setter
+    def date(self, date: str) -> None:
+        self._date = date
+        server = f"Server: {self.server}\r\n" if self.server else ""
+        dated = f"Date: {date}\r\n" if date else ""
+        self.lines = (server + dated).encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
 class HttpPolicy:
-    """What an HTTP/1.1 machine is bound by; one object a listener, shared by its connections."""
+    """What an HTTP machine is bound by; one object a listener (or worker), shared by its connections."""
 
     limits: Limits = field(default_factory=Limits)
     leniency: Leniency = field(default_factory=Leniency)
+    request_lines: RequestLines = field(init=False, repr=False, compare=False)
+    hosts: Hosts = field(init=False, repr=False, compare=False)
+    status_lines: StatusLines = field(init=False, repr=False, compare=False)
+    response_names: ResponseNames = field(init=False, repr=False, compare=False)
+    longest_field: int = field(init=False, repr=False, compare=False)
+    longest_request_line: int = field(init=False, repr=False, compare=False)
+    plain_head: int = field(init=False, repr=False, compare=False)
+    """A head of at most so many bytes can break no limit on the length of a line."""
+
+    def __post_init__(self) -> None:
+        leniency, limits = self.leniency, self.limits
+        lines = RequestLines(
+            unconventional_method=leniency.unconventional_method,
+            unconventional_version=leniency.unconventional_version,
+            casefold_method=leniency.casefold_method,
+        )
+        longest_line = limits.request_line or UNLIMITED
+        longest_field = limits.field_size or UNLIMITED
+        for name, value in (
+            ("request_lines", lines),
+            ("hosts", Hosts(capacity=256)),
+            ("status_lines", StatusLines(capacity=128)),
+            ("response_names", ResponseNames(capacity=256, longest=64)),
+            ("longest_request_line", longest_line),
+            ("longest_field", longest_field),
+            ("plain_head", min(longest_line, longest_field)),
+        ):
+            object.__setattr__(self, name, value)
+
+
+UNLIMITED = 1 << 62
+"""What a limit of 0 means to a comparison."""

@@ -57,6 +57,7 @@ class Request:
     __slots__ = (
         "chunked",
         "complete",
+        "dropped",
         "expect_continue",
         "fields_source",
         "keep_alive",
@@ -103,6 +104,8 @@ class Request:
     """Lower-case protocol of an Upgrade field that Connection names, or ""."""
     complete: bool
     """No body follows."""
+    dropped: tuple[str, ...]
+    """Names of fields that were left out for their "_" (header_map); almost always ()."""
     trailers: list[tuple[str, str]] | None
     """Trailer fields, once the last `Body` event came; None when there were none."""
 

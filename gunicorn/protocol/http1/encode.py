@@ -1,0 +1,179 @@
+"""The head of a response on the wire (RFC 9112 4-6): status line, fields and framing into bytes.
+
+All of the application's fields are checked together. Knows no connection: whether it may stay open is told,
+and what was decided is told back. Native code may take the place of `encode_head`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gunicorn.protocol.errors import ProtocolError, ResponseError
+from gunicorn.protocol.fields import CONNECTION, DATE, HOP, LENGTH, PLAIN, SERVER, UPGRADE, ResponseNames
+from gunicorn.protocol.framing import Framing, response_framing, response_length
+from gunicorn.protocol.grammar import CTL, quoted
+from gunicorn.protocol.limits import HttpPolicy, Stamp
+from gunicorn.protocol.machine import Request
+from gunicorn.protocol.status import reason
+
+Pair = tuple[str, str]
+
+Decided = tuple[bytes, Framing, int, bool]
+"""(head with its empty line, framing, Content-Length or -1, whether the connection ends with this response)."""
+
+_CLOSE = b"Connection: close\r\n"
+_KEEP_ALIVE = b"Connection: keep-alive\r\n"
+_UPGRADE = b"Connection: upgrade\r\n"
+_CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+
+def encode_head(
+    status: str,
+    fields: Iterable[Pair],
+    size: int,
+    last: bool,
+    request: Request,
+    close: bool,
+    policy: HttpPolicy,
+    stamp: Stamp,
+) -> Decided:
+    """The final head of the answer to `request`; `size` body bytes are at hand, all of them if `last`.
+
+    Raises ResponseError for a status, name, value or length that cannot be sent.
+    """
+    line, code, empty = policy.status_lines[status]
+    kinds = policy.response_names
+    pairs = fields if type(fields) is list else list(fields)
+    length = -1
+    stamped = stamp.lines
+    upgrade = False
+    for name, value in pairs:
+        kind = kinds[name]
+        if kind != PLAIN:
+            if kind != LENGTH or length >= 0:
+                pairs, length, upgrade, wish, stamped = _sift(pairs, kinds, stamp)
+                close = close or wish
+                break
+            length = response_length(value)
+    if empty or request.method == "HEAD" or request.method == "CONNECT":
+        pairs, framing, said, close = _bodiless(pairs, kinds, code, length, size, last, request, close)
+    elif length >= 0:
+        framing, said = Framing.LENGTH, b""
+    else:
+        framing, length = response_framing(size, last, request.version != "HTTP/1.0")
+        said = b"Content-Length: %d\r\n" % length if length >= 0 else _CHUNKED if framing is Framing.CHUNKED else b""
+        close = close or framing is Framing.CLOSE
+    if upgrade:
+        persistence = _UPGRADE
+    elif close:
+        persistence = _CLOSE
+    else:
+        persistence = _KEEP_ALIVE if request.version == "HTTP/1.0" else b""
+    return b"".join((line, stamped, persistence, said, encode_fields(pairs), b"\r\n")), framing, length, close
+
+
+def encode_fields(pairs: Sequence[Pair]) -> bytes:
+    """Field lines with their ends. Names are already checked. Raises ResponseError for a bad value."""
+    if not pairs:
+        return b""
+    try:
+        block = ("\r\n".join(map(": ".join, pairs)) + "\r\n").encode("latin-1")
+    except (TypeError, UnicodeEncodeError):
+        block = b"\n"
+    # Each line end is ours, or the application wrote one: nobody can add a field inside a value.
+    if len(block.translate(None, CTL)) != len(block) - 2 * len(pairs):
+        raise _bad_value(pairs)
+    return block
+
+
+def _bad_value(pairs: Sequence[Pair]) -> ResponseError:
+    for pair in pairs:
+        name, value = pair
+        if not isinstance(value, str):
+            return ResponseError(f"value of {quoted(name)} must be str, not {type(value).__name__}")
+        try:
+            raw = value.encode("latin-1")
+        except UnicodeEncodeError:
+            return ResponseError(f"value of {quoted(name)} is not latin-1: {quoted(value)}")
+        if raw.translate(None, CTL) != raw:
+            return ResponseError(f"control character in the value of {quoted(name)}: {quoted(value)}")
+    return ResponseError("fields must be (name, value) pairs of str")
+
+
+def _sift(pairs: Sequence[Pair], kinds: ResponseNames, stamp: Stamp) -> tuple[list[Pair], int, bool, bool, bytes]:
+    """(fields to send, length, upgrade wished, close wished, stamp lines) of fields with special ones among them.
+
+    What belongs to one hop is ours to say (PEP 3333): such fields are left out, and of Connection the wishes
+    "close" and "upgrade" are heard.
+    """
+    lengths = [response_length(value) for name, value in pairs if kinds[name] == LENGTH]
+    if len(lengths) > 1:
+        raise ResponseError("more than one Content-Length")
+    options = {
+        option.strip(" \t").lower()
+        for name, value in pairs
+        if kinds[name] == CONNECTION and isinstance(value, str)
+        for option in value.split(",")
+    }
+    upgrade = "upgrade" in options and any(kinds[name] == UPGRADE for name, _ in pairs)
+    left_out = (CONNECTION, HOP) if upgrade else (CONNECTION, HOP, UPGRADE)
+    kept = [pair for pair in pairs if kinds[pair[0]] not in left_out]
+    own = {kinds[name] for name, _ in pairs}
+    server = "" if SERVER in own or not stamp.server else f"Server: {stamp.server}\r\n"
+    date = "" if DATE in own or not stamp.date else f"Date: {stamp.date}\r\n"
+    length = lengths[0] if lengths else -1
+    return kept, length, upgrade, "close" in options, (server + date).encode("latin-1")
+
+
+def _bodiless(
+    pairs: Sequence[Pair],
+    kinds: ResponseNames,
+    code: int,
+    length: int,
+    size: int,
+    last: bool,
+    request: Request,
+    close: bool,
+) -> tuple[list[Pair], Framing, bytes, bool]:
+    """(fields, framing, length line, close) of an answer to HEAD or CONNECT, or of a status without content.
+
+    1xx, 204 and a tunnel to CONNECT carry no length (RFC 9110 8.6, 9.3.6). HEAD and 304 keep the one that the
+    application gave; it is never made up from the absence of a body, only from a body that is there.
+    """
+    tunnel = request.method == "CONNECT" and 200 <= code < 300
+    if code < 200 or code == 204 or tunnel:
+        kept = [pair for pair in pairs if kinds[pair[0]] != LENGTH]
+        return kept, Framing.CLOSE if tunnel and code != 204 else Framing.NONE, b"", close or tunnel
+    if request.method != "CONNECT" or code == 304:
+        known = length < 0 and last and size > 0 and code != 304
+        return list(pairs), Framing.NONE, b"Content-Length: %d\r\n" % size if known else b"", close
+    if length >= 0:
+        return list(pairs), Framing.LENGTH, b"", close
+    framing, length = response_framing(size, last, False)
+    return list(pairs), framing, b"Content-Length: %d\r\n" % length if length >= 0 else b"", True
+
+
+def encode_interim(status: str, fields: Iterable[Pair], policy: HttpPolicy) -> bytes:
+    """An interim (1xx) response: what belongs to one hop or frames content is left out (RFC 9110 15.2).
+
+    Raises ResponseError, also for 101, which is final.
+    """
+    line, code, _ = policy.status_lines[status]
+    if code >= 200 or code == 101:
+        raise ResponseError(f"not an interim status: {quoted(status)}")
+    kinds = policy.response_names
+    kept = [pair for pair in fields if kinds[pair[0]] in (PLAIN, SERVER, DATE)]
+    return line + encode_fields(kept) + b"\r\n"
+
+
+def encode_refusal(error: ProtocolError, stamp: Stamp, with_body: bool) -> bytes:
+    """The whole answer to a broken rule: it names the rule and holds nothing that the peer sent."""
+    phrase = reason(error.status)
+    body = f"{error.status} {phrase}\n{error.rule}: {error.section}\n".encode("latin-1")
+    head = (
+        f"HTTP/1.1 {error.status} {phrase}\r\n".encode("latin-1")
+        + stamp.lines
+        + _CLOSE
+        + b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    return head + body if with_body else head

@@ -1,0 +1,31 @@
+"""What speaks on a port where HTTP/1 was expected: TLS, or HTTP/2 with prior knowledge.
+
+Knows first bytes only; which protocol a listener wants is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from gunicorn.protocol.errors import ProtocolError
+
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""RFC 9113 3.4."""
+
+_HTTP2_LINE = HTTP2_PREFACE[:15]
+_TLS_HANDSHAKE = 0x16
+_TLS_MAJOR = 0x03
+
+
+def is_tls(data: bytes | bytearray) -> bool:
+    """Whether bytes begin like a TLS record with a ClientHello (RFC 8446 5.1)."""
+    return len(data) > 1 and data[0] == _TLS_HANDSHAKE and data[1] == _TLS_MAJOR
+
+
+def refuse_foreign(data: bytes | bytearray) -> None:
+    """Raises ProtocolError if the first line of a connection, or what there is of it, is another protocol's.
+
+    A TLS client cannot read any answer of ours (status 0); HTTP/2 is refused by its version.
+    """
+    if is_tls(data):
+        raise ProtocolError(0, "tls-on-plain-port", "RFC 8446 5.1", "a TLS client speaks to a port without TLS")
+    if data == _HTTP2_LINE:
+        raise ProtocolError(505, "http2-preface", "RFC 9113 3.4", "HTTP/2 is not spoken on this port")
