@@ -21,7 +21,7 @@ ENGINES = ("auto", "poll", "inotify")
 SCAN_INTERVAL = 1.0
 """Seconds between two looks for new modules and new matches of the patterns; poll compares files then too."""
 COMPARE_INTERVAL = 5.0
-"""Seconds after which inotify compares files all the same: symbolic links and network mounts tell nothing."""
+"""Seconds after which inotify compares files all the same: linked files and network mounts tell nothing."""
 QUIET_TIME = 0.25
 """Seconds without a further change after which a burst of changes counts as over."""
 BURST_LIMIT = 5.0
@@ -35,7 +35,9 @@ class _Waiter(Protocol):
         """Paths that may have changed; None for "any"; empty when the time is over."""
         ...
 
-    def watch(self, directories: Iterable[str]) -> None: ...
+    def watch(self, directories: Iterable[str]) -> bool:
+        """Takes in directories; whether one is watched that was not before."""
+        ...
 
     def wake(self) -> None: ...
 
@@ -66,7 +68,8 @@ class Reloader:
         self._quiet = quiet
         self._interval = interval
         self._stopping = threading.Event()
-        self._refreshed = self._compared = time.monotonic()
+        self._refreshed = time.monotonic()
+        self._compared = float("-inf")
         self._waiter = self._make_waiter(engine)
         self._retired: list[_Waiter] = []
         self._thread = threading.Thread(target=self._run, name="gunicorn-reloader", daemon=True)
@@ -79,13 +82,14 @@ class Reloader:
 
     def stop(self) -> None:
         """Ends the thread and waits for it, unless the callback itself is who calls."""
+        started = self._thread.ident is not None
         if not self._stopping.is_set():
             # In this order: until the event is set the thread cannot have closed what is woken here.
             self._waiter.wake()
             self._stopping.set()
-        if self._thread.ident is None:
-            self._close()
-        elif self._thread is not threading.current_thread():
+            if not started:
+                self._close()
+        if started and self._thread is not threading.current_thread():
             self._thread.join()
 
     def watch(self, path: str) -> None:
@@ -106,13 +110,15 @@ class Reloader:
                     self._report(f"inotify is not available ({error}); files are compared every second instead")
         return _PollWaiter(self._stopping)
 
-    def _watch(self) -> None:
+    def _watch(self) -> bool:
+        """Whether a directory came in, whose files may have changed before it did."""
         try:
-            self._waiter.watch(self._files.directories())
+            return self._waiter.watch(self._files.directories())
         except OSError as error:
             self._report(f"inotify cannot watch all directories ({error.strerror}); files are compared instead")
             self._retired.append(self._waiter)
             self._waiter = _PollWaiter(self._stopping)
+            return True
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -137,7 +143,7 @@ class Reloader:
         if concerned or now - self._refreshed >= self._interval:
             self._refreshed = now
             appeared = self._files.refresh()
-            self._watch()
+            concerned = self._watch() or concerned
         if concerned or now - self._compared >= COMPARE_INTERVAL:
             self._compared = now
             return self._files.compare() or appeared
@@ -166,8 +172,8 @@ class _PollWaiter:
         self._stopping.wait(seconds)
         return None
 
-    def watch(self, directories: Iterable[str]) -> None:
-        """Nothing to prepare."""
+    def watch(self, _directories: Iterable[str]) -> bool:
+        return False
 
     def wake(self) -> None:
         """The event that it sleeps on is what wakes it."""
@@ -191,14 +197,15 @@ class _InotifyWaiter:
         ready = self._poll.poll(seconds * 1000)
         return self._inotify.read() if any(fd == self._inotify.fileno() for fd, _ in ready) else set()
 
-    def watch(self, directories: Iterable[str]) -> None:
+    def watch(self, directories: Iterable[str]) -> bool:
+        anew = False
         for directory in set(directories) - self._inotify.directories:
             try:
                 self._inotify.watch(directory)
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # gone, or inside a zip archive: the comparison at intervals still sees it
-            except PermissionError:
-                continue  # likewise
+                anew = True
+            except (FileNotFoundError, NotADirectoryError, PermissionError):
+                continue  # gone, or inside a zip archive: the comparison at intervals still sees its files
+        return anew
 
     def wake(self) -> None:
         os.write(self._in, b"\0")

@@ -1,5 +1,6 @@
 """Signals through the pipe: none lost, in order, none shared with a child."""
 
+import contextlib
 import os
 import select
 import signal
@@ -78,7 +79,7 @@ def test_wait_ends_when_a_signal_comes_from_another_process(pipe):
 
 
 def test_full_pipe_loses_no_kind_of_signal(pipe):
-    with pytest.raises(BlockingIOError):
+    with contextlib.suppress(BlockingIOError):
         while True:
             os.write(pipe._in, bytes([signal.SIGCHLD]) * 4096)
     send(signal.SIGUSR1)
