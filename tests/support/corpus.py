@@ -359,9 +359,12 @@ def cgi_variables(fields: tuple[tuple[str, str], ...]) -> dict[str, str]:
 def _request_differences(wanted: Expected, seen: Seen) -> Iterator[str]:
     for name in ("method", "target", "version", "path", "query", "body", "scheme", "script_name", "keep_alive"):
         yield from _compare(name, getattr(wanted, name), getattr(seen, name))
-    for name in ("upgrade", "expect_continue", "client", "trailers", "fields"):
+    for name in ("upgrade", "expect_continue", "trailers", "fields"):
         if getattr(seen, name) is not None:
             yield from _compare(name, getattr(wanted, name), getattr(seen, name))
+    if wanted.client is not None and seen.client is not None:
+        named = wanted.client in (seen.client, seen.client.rpartition(":")[0])
+        yield from _compare("client", wanted.client, wanted.client if named else seen.client)
     if wanted.field_count is not None and seen.fields is not None:
         yield from _compare("number of fields", wanted.field_count, len(seen.fields))
     variables = {} if wanted.fields is None else dict[str, str | None](cgi_variables(wanted.fields))

@@ -1,0 +1,1 @@
+"""Fuzz targets: run bounded in CI, without end by whoever has the patience."""

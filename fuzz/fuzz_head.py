@@ -1,0 +1,28 @@
+"""Fuzz target: whole streams: request heads, bodies, pipelines.
+
+    python fuzz/fuzz_head.py --seconds 20
+
+Prints one line of statistics; exits 1 on a finding, whose input is left in fuzz/findings.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def run() -> int:
+    """Imports the target, under instrumentation where coverage is asked for, and runs it."""
+    from fuzz import instrument
+
+    wanted = instrument.arguments("Fuzzes whole streams: request heads, bodies, pipelines.")
+    with instrument.imports(wanted.engine):
+        from fuzz import engine, invariants
+    target = invariants.Target("head", invariants.check_stream, invariants.seed_streams(), invariants.dictionary())
+    return engine.main(target, wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,181 @@
+"""Every record of the corpus against running servers of every worker class: the law's verdict, and one for all."""
+
+from __future__ import annotations
+
+import socket
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from tests.support import client, corpus, mirror
+from tests.support.corpus import Record, Seen, Verdict
+from tests.support.server import WORKER_CLASSES, Server
+
+PROBE = "/differential-probe"
+PROBE_REQUEST = f"GET {PROBE} HTTP/1.1\r\nHost: probe.example\r\nConnection: close\r\n\r\n".encode()
+DEADLINE = 10.0
+AT_ONCE = 12
+Options = tuple[tuple[str, str], ...]
+
+
+def records_by_settings() -> dict[Options, list[Record]]:
+    groups: dict[Options, list[Record]] = defaultdict(list)
+    for record in corpus.load():
+        groups[record.options].append(record)
+    return dict(groups)
+
+
+GROUPS = records_by_settings()
+
+
+def name_of(options: Options) -> str:
+    return " ".join(f"{name}={value}" for name, value in options) or "defaults"
+
+
+def configuration(options: Options) -> str:
+    """The settings of a record as a configuration file."""
+    lines = ["keepalive = 60", "workers = 1", "graceful_timeout = 2"]
+    for name, value in options:
+        known = {"true": True, "false": False}.get(value)
+        lines.append(f"{name} = {int(value) if value.isdecimal() else value if known is None else known!r}")
+        if not value.isdecimal() and known is None:
+            lines[-1] = f"{name} = {value!r}"
+    return "\n".join(lines) + "\n"
+
+
+def answers(connection: client.Connection) -> Iterator[client.Response]:
+    """Final responses until the server ends the connection. Raises client.Gone where the rest is no response."""
+    while True:
+        try:
+            response = connection.read_head()
+        except client.Gone as gone:
+            if gone.received:
+                raise
+            return
+        if 100 <= response.status < 200:
+            continue
+        if response.header(mirror.FIELD) is None:
+            connection._read_body(response, "GET")
+        yield response
+
+
+def send(connection: client.Connection, pieces: Iterable[bytes]) -> None:
+    """Sends what the server takes; it may refuse the rest by closing."""
+    try:
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            connection.send(piece)
+    except (BrokenPipeError, ConnectionResetError):
+        return
+
+
+def kept(seen_version: str, response: client.Response) -> bool:
+    tokens = ",".join(response.headers("connection")).lower().replace(" ", "").split(",")
+    return "keep-alive" in tokens if seen_version == "HTTP/1.0" else "close" not in tokens
+
+
+def ask(address: tuple[str, int], record: Record, pieces: Sequence[bytes]) -> Verdict:
+    """Sends a stream on a connection of its own and says what became of it."""
+    stays = record.ending == "open" and (not record.requests or record.requests[-1].keep_alive)
+    connection = client.Connection.__new__(client.Connection)
+    connection.host, connection._buffer = "example.com", b""
+    connection.sock = client.open_socket(address, DEADLINE, source=record.peer)
+    with connection:
+        send(connection, pieces)
+        if stays:
+            send(connection, [PROBE_REQUEST])
+        if record.ending == "cut":
+            connection.sock.shutdown(socket.SHUT_WR)
+        try:
+            return judge(record, list(answers(connection)), stays)
+        except TimeoutError:
+            return Verdict((), "hangs")
+        except (client.Gone, client.BadAnswer, OSError) as error:
+            return Verdict((), "breaks", detail=repr(error))
+
+
+def judge(record: Record, responses: list[client.Response], stays: bool) -> Verdict:
+    seen: list[Seen] = []
+    refusal: client.Response | None = None
+    for response in responses:
+        text = response.header(mirror.FIELD) or response.text
+        if not text.startswith("{"):
+            refusal = response
+            break
+        request = mirror.read(text, keep_alive=True)
+        seen.append(replace(request, keep_alive=kept(request.version, response)))
+    if len(seen) + (refusal is not None) != len(responses):
+        return Verdict(tuple(seen), "answers after a refusal")
+    probed = bool(seen) and seen[-1].path == PROBE
+    requests = tuple(seen[:-1] if probed else seen)
+    if refusal is not None:
+        ending = "cut" if record.ending == "cut" and refusal.status in (400, 408) else "rejected"
+        return Verdict(requests, ending, refusal.status, plain(refusal), refusal.text)
+    if record.ending == "cut":
+        return Verdict(requests, "cut")
+    if stays and not probed:
+        return Verdict(requests, "closed instead of kept")
+    if not probed and (not requests or requests[-1].keep_alive):
+        return Verdict(requests, "rejected", 0)
+    return Verdict(requests, "open")
+
+
+def plain(response: client.Response) -> bytes:
+    """An error answer without the time of day."""
+    fields = [f"{name}: {value}" for name, value in response.fields if name.lower() != "date"]
+    return "\r\n".join([f"{response.status} {response.reason}", *fields, "", response.text]).encode("latin-1")
+
+
+def survey(server: Server, records: Sequence[Record], cutting: int) -> list[Verdict]:
+    """The verdict of one server on each record, all cut in the same way, several at once."""
+    address = ("127.0.0.1", server.port)
+
+    def one(record: Record) -> Verdict:
+        pieces = [list(corpus.cuttings(record.data, seeds=1))[cutting][1]][0]
+        return ask(address, record, pieces)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(one, records))
+
+
+@pytest.mark.parametrize("options", GROUPS, ids=name_of)
+def test_every_worker_class_gives_the_verdict_of_the_law(options: Options) -> None:
+    records = GROUPS[options]
+    with ExitStack() as stack:
+        servers = {
+            kind: stack.enter_context(
+                Server("tests.support.mirror:app", "-k", kind, config=configuration(options), tracebacks=True)
+            )
+            for kind in WORKER_CLASSES
+        }
+        wrong: list[str] = []
+        first: list[Verdict] = []
+        for cutting, way in enumerate(("whole", "byte by byte", "random split")):
+            for kind, server in servers.items():
+                verdicts = survey(server, records, cutting)
+                first = first or verdicts
+                wrong += complaints(f"{kind}, {way}", records, verdicts, first)
+    assert not wrong, f"{len(wrong)} wrong verdicts\n" + "\n".join(wrong[:40])
+
+
+def complaints(
+    where: str, records: Sequence[Record], verdicts: Sequence[Verdict], first: Sequence[Verdict]
+) -> Iterator[str]:
+    for record, verdict, other in zip(records, verdicts, first, strict=True):
+        for difference in corpus.differences(record, verdict):
+            yield f"{record.group}/{record.name} ({where}): {difference}"
+        if comparable(verdict) != comparable(other):
+            yield f"{record.group}/{record.name} ({where}): not as elsewhere: {verdict} / {other}"
+
+
+def comparable(verdict: Verdict) -> Verdict:
+    """What must be equal everywhere: all but the words of a refusal and the client's port."""
+    requests = tuple(replace(seen, client=None) for seen in verdict.requests)
+    if verdict.ending == "cut":
+        # A server may answer a cut stream or may not (RFC 9112 8); a race decides who notices first.
+        return Verdict(requests, "cut")
+    return replace(verdict, requests=requests, detail="")
