@@ -19,6 +19,7 @@ from gunicorn.drivers.blocking.poller import Poller
 from gunicorn.drivers.blocking.service import Service, ServiceOptions
 from gunicorn.host.clock import http_date
 from gunicorn.host.signals import SignalPipe
+from gunicorn.log.access import AccessLog
 from gunicorn.metrics import cells
 from gunicorn.net import tls
 from gunicorn.protocol.http1.connection import Http1
@@ -138,7 +139,7 @@ class BlockingWorker(Worker):
         self._attach_observers()
 
     def _context_hook(self) -> Callable[..., Any] | None:
-        hook = slices.hook(self.cfg, "ssl_context")
+        hook = self.cfg.hook("ssl_context")
         if hook is None:
             return None
         return lambda default: hook(self.cfg, default)
@@ -146,9 +147,8 @@ class BlockingWorker(Worker):
     def _attach_observers(self) -> None:
         """Hooks, access log and counting: what nobody asked for stays None and costs nothing."""
         service = self.service
-        service.access = slices_access(self)
-        before = slices.hook(self.cfg, "pre_request")
-        after = slices.hook(self.cfg, "post_request")
+        service.access = cast("Callable[[Exchange], None] | None", AccessLog.from_logger(self.log, self.cfg, _views))
+        before, after = self.cfg.hook("pre_request"), self.cfg.hook("post_request")
         if before is not None:
             service.before = lambda exchange: before(self, RequestView(exchange.request))
         if after is not None:
@@ -203,8 +203,6 @@ def listening_sockets(sockets: Sequence[Any]) -> list[Any]:
     return found
 
 
-def slices_access(worker: BlockingWorker) -> Callable[[Exchange], None] | None:
-    """The access log's writer for exchanges, or None while nothing is logged."""
-    from gunicorn.log.access import AccessLog
-
-    return cast("Callable[[Exchange], None] | None", AccessLog.from_logger(worker.log, worker.cfg))
+def _views(exchange: Exchange) -> tuple[ResponseView, RequestView]:
+    """`resp` and `req` for loggers that have an access method of their own."""
+    return ResponseView(exchange), RequestView(exchange.request)

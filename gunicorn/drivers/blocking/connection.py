@@ -134,16 +134,19 @@ class Connection(SocketTransport):
                         return
                 elif not self._take(events, now):
                     return
-            elif not data:
-                self._peer_finished(now)
-            elif machine.phase is Phase.HEAD and self.service.header_ns:
-                self._keep_header_deadline(now)
+            else:
+                self._nothing_yet(data, now)
             if self.state is not State.READING or not (self.more or machine.pending):
                 return
 
-    def _keep_header_deadline(self, now: int) -> None:
-        """The header time counts from the head's first bytes, however slowly the others drip in."""
-        if self.arrived >= 0:
+    def _nothing_yet(self, data: bytes, now: int) -> None:
+        """No event came of what was read: an end between requests, or part of a head.
+
+        The header time counts from the head's first bytes, however slowly the others drip in.
+        """
+        if not data:
+            self._peer_finished(now)
+        elif self.machine.phase is Phase.HEAD and self.arrived >= 0:
             self.arrived = -1
             self.deadline = now + self.service.header_ns
 

@@ -99,5 +99,6 @@ class Door:
     def bridge(self, connection: Connection) -> WsgiBridge:
         """The bridge of a connection, made when its first request is complete: only then is the peer final."""
         service = self.service
+        connection.exchange.peer = connection.machine.peer
         base = connection_base(service.options.environ, connection.machine.peer, self.server, connection.raw)
         return WsgiBridge(service.app, connection.exchange, base, sendfile=service.options.sendfile)
