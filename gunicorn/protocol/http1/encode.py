@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from gunicorn.protocol.errors import ProtocolError, ResponseError
 from gunicorn.protocol.fields import CONNECTION, DATE, HOP, LENGTH, PLAIN, SERVER, UPGRADE, ResponseNames
-from gunicorn.protocol.framing import Framing, response_framing, response_length
+from gunicorn.protocol.framing import MAX_LENGTH_DIGITS, Framing, response_framing, response_length
 from gunicorn.protocol.grammar import CTL, quoted
 from gunicorn.protocol.limits import HttpPolicy, Stamp
 from gunicorn.protocol.machine import Request
@@ -24,6 +24,9 @@ Decided = tuple[bytes, Framing, int, bool]
 _CLOSE = b"Connection: close\r\n"
 _KEEP_ALIVE = b"Connection: keep-alive\r\n"
 _UPGRADE = b"Connection: upgrade\r\n"
+_WITHOUT_BODY = frozenset({"HEAD", "CONNECT"})
+"""Methods whose answers may end with their head; a set, because one look-up is cheaper than two comparisons."""
+_COLON = ": ".join
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
@@ -46,44 +49,47 @@ def encode_head(
     pairs = fields if type(fields) is list else list(fields)
     length = -1
     stamped = stamp.lines
-    upgrade = False
+    persistence = b"" if request.version != "HTTP/1.0" else _KEEP_ALIVE
     for name, value in pairs:
         kind = kinds[name]
-        if kind != PLAIN:
+        if kind:
             if kind != LENGTH or length >= 0:
                 pairs, length, upgrade, wish, stamped = _sift(pairs, kinds, stamp)
                 close = close or wish
+                persistence = _UPGRADE if upgrade else persistence
                 break
-            length = response_length(value)
-    if empty or request.method == "HEAD" or request.method == "CONNECT":
+            # Spelled out for what it costs: response_length says the same.
+            plain = type(value) is str and value.isdecimal() and value.isascii() and len(value) <= MAX_LENGTH_DIGITS
+            length = int(value) if plain else response_length(value)
+    framing, said = Framing.LENGTH, b""
+    if empty or request.method in _WITHOUT_BODY:
         pairs, framing, said, close = _bodiless(pairs, kinds, code, length, size, last, request, close)
-    elif length >= 0:
-        framing, said = Framing.LENGTH, b""
-    else:
-        framing, length = response_framing(size, last, request.version != "HTTP/1.0")
-        said = b"Content-Length: %d\r\n" % length if length >= 0 else _CHUNKED if framing is Framing.CHUNKED else b""
+    elif length < 0:
+        framing, length, said = _frame(size, last, request.version != "HTTP/1.0")
         close = close or framing is Framing.CLOSE
-    if upgrade:
-        persistence = _UPGRADE
-    elif close:
+    if close and persistence is not _UPGRADE:
         persistence = _CLOSE
-    else:
-        persistence = _KEEP_ALIVE if request.version == "HTTP/1.0" else b""
-    return b"".join((line, stamped, persistence, said, encode_fields(pairs), b"\r\n")), framing, length, close
+    return b"".join((line, stamped, persistence, said, encode_fields(pairs))), framing, length, close
 
 
 def encode_fields(pairs: Sequence[Pair]) -> bytes:
-    """Field lines with their ends. Names are already checked. Raises ResponseError for a bad value."""
-    if not pairs:
-        return b""
+    """Field lines and the empty line after them. Names are already checked. Raises ResponseError for a bad value."""
     try:
-        block = ("\r\n".join(map(": ".join, pairs)) + "\r\n").encode("latin-1")
+        block = "\r\n".join([*map(_COLON, pairs), "\r\n"]).encode("latin-1")
     except (TypeError, UnicodeEncodeError):
-        block = b"\n"
+        raise _bad_value(pairs) from None
     # Each line end is ours, or the application wrote one: nobody can add a field inside a value.
-    if len(block.translate(None, CTL)) != len(block) - 2 * len(pairs):
+    if len(block.translate(None, CTL)) != len(block) - 2 * len(pairs) - 2:
         raise _bad_value(pairs)
     return block
+
+
+def _frame(size: int, last: bool, chunks: bool) -> tuple[Framing, int, bytes]:
+    """(framing, Content-Length or -1, the field line that says so)."""
+    framing, length = response_framing(size, last, chunks)
+    if framing is Framing.LENGTH:
+        return framing, length, b"Content-Length: %d\r\n" % length
+    return framing, length, _CHUNKED if framing is Framing.CHUNKED else b""
 
 
 def _bad_value(pairs: Sequence[Pair]) -> ResponseError:
@@ -149,8 +155,8 @@ def _bodiless(
         return list(pairs), Framing.NONE, b"Content-Length: %d\r\n" % size if known else b"", close
     if length >= 0:
         return list(pairs), Framing.LENGTH, b"", close
-    framing, length = response_framing(size, last, False)
-    return list(pairs), framing, b"Content-Length: %d\r\n" % length if length >= 0 else b"", True
+    framing, length, said = _frame(size, last, False)
+    return list(pairs), framing, said, True
 
 
 def encode_interim(status: str, fields: Iterable[Pair], policy: HttpPolicy) -> bytes:
@@ -163,7 +169,7 @@ def encode_interim(status: str, fields: Iterable[Pair], policy: HttpPolicy) -> b
         raise ResponseError(f"not an interim status: {quoted(status)}")
     kinds = policy.response_names
     kept = [pair for pair in fields if kinds[pair[0]] in (PLAIN, SERVER, DATE)]
-    return line + encode_fields(kept) + b"\r\n"
+    return line + encode_fields(kept)
 
 
 def encode_refusal(error: ProtocolError, stamp: Stamp, with_body: bool) -> bytes:
