@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.unit.house.survey import ROOT
 
 FACES = {
-    "docs/ARCHITECTURE.md": "tests.unit.house.layers:render",
+    "docs/ARCHITECTURE.md": "tests.unit.house.architecture:render",
     "docs/performance.md": "bench.table:render",
     "docs/settings.md": "gunicorn.config.render:reference",
     "docs/settings.schema.json": "gunicorn.config.render:schema",
@@ -35,7 +35,7 @@ def write(places: list[str]) -> int:
     for place in places:
         try:
             text = printed(place)
-        except (ImportError, AttributeError, TypeError) as error:
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
             failures += 1
             print(f"{place}: {error}", file=sys.stderr)
             continue

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.unit.house.survey import ROOT
-
 WAITS = frozenset(
     {"socket", "ssl", "select", "selectors", "asyncio", "threading", "multiprocessing"}
     | {"subprocess", "signal", "time", "os", "logging", "queue"}
@@ -51,6 +49,7 @@ TABLE = {
     "control": Row(
         3, "supervisor wire metrics config errors root", grants=(("control.endpoint", "gunicorn.protocol.http1.*"),)
     ),
+    "instrument": Row(4, "log metrics"),
     "workers": Row(4, "drivers bridge protocol config net host log metrics errors root"),
     "dirty": Row(5, "supervisor wire config metrics host log errors", grants=(("dirty.*", "gunicorn.control.server"),)),
     "arbiter": Row(6, "dirty workers control log drivers supervisor config bridge wire net host metrics errors root"),
@@ -79,25 +78,3 @@ def layer(name: str) -> str:
     """ "gunicorn.protocol.http1.head" -> "protocol"; the package itself is "root"."""
     parts = name.split(".")
     return parts[1] if len(parts) > 1 else "root"
-
-
-DOCUMENT = ROOT / "docs" / "ARCHITECTURE.md"
-BEGIN, END = "<!-- table: begin (printed by `make docs` from tests/unit/house/layers.py) -->", "<!-- table: end -->"
-
-
-def render() -> str:
-    """docs/ARCHITECTURE.md with its import table printed anew."""
-    text = DOCUMENT.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{_table()}\n{END}{after}"
-
-
-def _table() -> str:
-    lines = ["| floor | layer | may import of ours | single modules may also | never |", "|---|---|---|---|---|"]
-    for name, row in sorted(TABLE.items(), key=lambda item: (-item[1].floor, item[0])):
-        ours = ", ".join(f"`{other}`" for other in row.ours.split()) or "–"
-        grants = "; ".join(f"`{who}`: `{what}`" for who, what in row.grants) or "–"
-        never = ", ".join(f"`{module}`" for module in sorted(row.forbidden)) or "–"
-        lines.append(f"| {row.floor} | `{name}` | {ours} | {grants} | {never} |")
-    return "\n".join(lines) + "\n"

@@ -44,8 +44,8 @@ def test_files_are_named_by_nouns() -> None:
 def test_every_module_says_what_it_knows() -> None:
     silent = []
     for module in _all():
-        docstring = ast.get_docstring(module.tree)
-        if docstring is None or not docstring.splitlines()[0].strip():
+        first = (ast.get_docstring(module.tree) or "").partition("\n")[0]
+        if len(first) < 15 or re.match("TODO|Placeholder", first):
             silent.append(module.place)
     assert silent == []
 
