@@ -228,15 +228,12 @@ def _strings_mapping(value: Any) -> dict[str, str]:
 
 def one_of(*words: str, label: str, synonyms: Mapping[Any, str] | None = None) -> Kind:
     """One of some words, written in any case; `synonyms` maps other spellings (or objects) to them."""
-    others = dict(synonyms or {})
+    spellings: dict[Any, str] = {word: word for word in words} | dict(synonyms or {})
 
     def parse(value: Any) -> str:
         word = value.strip().lower() if isinstance(value, str) else value
-        if isinstance(word, (str, bool)) and word in others:
-            return others[word]
-        for known in words:
-            if word == known:
-                return known
+        if isinstance(word, (str, bool)) and word in spellings:
+            return spellings[word]
         hint = nearest(word, words) if isinstance(word, str) else ""
         raise Refusal(f"{shown(value)} is not one of {', '.join(words)}", hint)
 

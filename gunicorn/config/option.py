@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gunicorn.config.casts import Kind, Refusal
@@ -106,11 +106,8 @@ class Option:
             ) from None
 
 
-@dataclass(slots=True)
-class Draft:
-    """What `option()` returns inside a section class, before the class gives it name and section."""
-
-    fields: dict[str, Any] = field(default_factory=dict)
+class Draft(dict[str, Any]):
+    """The fields of an `Option` inside a section class, before the class gives it name and section."""
 
 
 def option(
@@ -164,7 +161,7 @@ class Section:
         if not drafts:
             return
         cls.title = title
-        cls.rows = {name: Option(**draft.fields, section=title, name=name) for name, draft in drafts.items()}
+        cls.rows = {name: Option(**draft, section=title, name=name) for name, draft in drafts.items()}
         # A name that was never filled in must fail loudly instead of answering with a row.
         for name in drafts:
             delattr(cls, name)

@@ -189,6 +189,17 @@ def settle(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def check_together(settings: Settings) -> None:
+    """Raises ConfigError for settings that are right one by one and make no sense together."""
+    if settings.keyfile and not settings.certfile:
+        raise ConfigError(
+            "keyfile: is set, but certfile is not",
+            setting="certfile",
+            source=str(settings.provenance["keyfile"]),
+            hint="name the certificate too",
+        )
+
+
 def _address(text: str) -> Address:
     bind = parse_bind(text)
     if bind.kind is BindKind.FD:

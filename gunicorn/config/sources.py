@@ -22,7 +22,7 @@ from typing import Any, Literal
 from gunicorn.config import environment, files, render
 from gunicorn.config.commandline import CommandLine, parse_command_line, split_command_line
 from gunicorn.config.option import DEFAULT, Level, Option, Source
-from gunicorn.config.settings import TABLE, Settings, row_of, settle
+from gunicorn.config.settings import TABLE, Settings, check_together, row_of, settle
 from gunicorn.errors import ConfigError
 
 Mode = Literal["run", "check", "print"]
@@ -44,7 +44,7 @@ class Loaded:
 
     def printout(self) -> str:
         """The page of `--print-config`, with `--source` the origin of each value."""
-        return render.print_config(self.settings, sources=self.show_sources)
+        return render.print_config(self.settings, sources=self.show_sources).rstrip()
 
 
 @dataclass(slots=True)
@@ -99,6 +99,7 @@ def _loaded(merge: _Merge, arguments: tuple[str, ...], warnings: list[str], show
     if app_uri and "default_proc_name" not in merge.values:
         merge.values["default_proc_name"] = app_uri
     settings = Settings(settle(merge.values), merge.provenance)
+    check_together(settings)
     mode: Mode = "print" if settings.print_config else "check" if settings.check_config else "run"
     return Loaded(settings, app_uri, arguments, mode, tuple(warnings), show_sources)
 
@@ -106,6 +107,8 @@ def _loaded(merge: _Merge, arguments: tuple[str, ...], warnings: list[str], show
 def _inherited_line(environ: Mapping[str, str], prog: str) -> CommandLine:
     source = Source(Level.CMD_ARGS, environment.CMD_ARGS)
     words = split_command_line(environ.get(environment.CMD_ARGS, ""), source)
+    if not words:
+        return CommandLine({}, {}, (), False)
     return parse_command_line(words, prog=prog, help_text=lambda: render.help_text(prog), origin=source)
 
 
