@@ -25,7 +25,7 @@ td {{ border-top: 1px solid #ddd; padding: .2rem 1rem .2rem 0; font-family: ui-m
 <h1>It serves</h1>
 <p>Worker {pid} answered. Reload the page: another worker may answer.
 Try <a href="/stream">/stream</a>, <a href="/error">/error</a>, or <code>curl --data-binary hello {url}echo</code>.
-<p>While this runs, <code>kill -HUP {parent}</code> starts new workers and retires the old ones without losing a request.
+<p>While this runs, <code>kill -HUP {parent}</code> starts new workers and then retires the old ones; no request is lost.
 <table>{rows}</table>
 """
 
