@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import pwd
+import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,16 +43,22 @@ class Kind:
     """An empty variable is a value of its own, not the absence of one."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The hint "did you mean …" for a misspelt `word`, or "" where nothing is close."""
+def closest(word: str, known: Iterable[str]) -> str:
+    """The known name that a misspelt `word` is closest to, or ""; case, "-" and "_" do not count."""
     by_folded = {name.casefold().replace("-", "_"): name for name in known}
     close = difflib.get_close_matches(word.casefold().replace("-", "_"), by_folded, n=1, cutoff=0.7)
-    return f"did you mean {by_folded[close[0]]!r}?" if close else ""
+    return by_folded[close[0]] if close else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The hint "did you mean …" for a misspelt `word`, or "" where nothing is close."""
+    name = closest(word, known)
+    return f"did you mean {name!r}?" if name else ""
 
 
 def shown(value: Any) -> str:
-    """A value for a message: its repr, cut where it is long."""
-    text = repr(value)
+    """A value for a message: its repr, cut where it is long; a function by its name."""
+    text = f"function {value.__qualname__}" if isinstance(value, types.FunctionType) else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
@@ -63,6 +70,16 @@ def _text(value: Any) -> str | None:
     if not isinstance(value, str):
         raise Refusal(f"{shown(value)} is not a string")
     return value.strip()
+
+
+def text_or(absent: str) -> Kind:
+    """A string; None, as `os.environ.get` answers, means `absent`."""
+
+    def parse(value: Any) -> str:
+        found = _text(value)
+        return absent if found is None else found
+
+    return Kind("str", parse, {"type": "string"})
 
 
 def _integer(value: Any, allowed: str) -> int:
@@ -144,6 +161,8 @@ _SWITCH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0"
 
 
 def _boolean(value: Any) -> bool:
+    if value is None:
+        return False
     if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
         return bool(value)
     if isinstance(value, str) and value.strip().lower() in _SWITCH:
@@ -338,6 +357,7 @@ _NUMBER_OR_TEXT = {"type": ["integer", "string"]}
 _STRINGS = {"type": ["array", "string"], "items": {"type": "string"}}
 
 TEXT = Kind("str", _text, _STRING)
+"""A string, or None."""
 COUNT = whole()
 MODE = Kind("int >= 0", _mode, _NUMBER_OR_TEXT)
 SECONDS = Kind("seconds >= 0", _seconds, {"type": "number", "minimum": 0})

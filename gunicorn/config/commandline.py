@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from gunicorn import __version__
-from gunicorn.config.casts import Refusal, nearest
+from gunicorn.config.casts import Refusal, closest
 from gunicorn.config.option import Action, Level, Option, Source
 from gunicorn.config.settings import TABLE
 from gunicorn.errors import ConfigError
@@ -126,13 +126,11 @@ def _complaint(rest: Sequence[str]) -> tuple[str]:
 
 def _advice(rest: Sequence[str]) -> str:
     unknown = next((word.partition("=")[0] for word in rest if word.startswith("--")), "")
-    flags = {flag.removeprefix("--"): flag for row in TABLE.values() for flag in row.flags if flag.startswith("--")}
-    flags |= {name.replace("_", "-"): row.flags[-1] for name, row in TABLE.items() if row.flags}
-    hint = nearest(unknown.removeprefix("--"), flags) if unknown else ""
-    for word, flag in flags.items():
-        if hint == f"did you mean {word!r}?":
-            return f"did you mean {flag}?"
-    return hint or "try --help"
+    spellings = {flag.removeprefix("--"): flag for row in TABLE.values() for flag in row.flags if flag.startswith("--")}
+    # A setting's own name is a likely guess where its flag is spelled differently.
+    spellings |= {name: row.flags[-1] for name, row in TABLE.items() if row.flags and name not in spellings}
+    close = closest(unknown.removeprefix("--"), spellings) if unknown else ""
+    return f"did you mean {spellings[close]}?" if close else "try --help"
 
 
 def _flag_used(name: str, argv: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
-from gunicorn.config.casts import nearest
+from gunicorn.config.casts import closest
 from gunicorn.config.option import Level, Option, Source
 from gunicorn.config.settings import TABLE
 from gunicorn.errors import ConfigError
@@ -62,19 +62,15 @@ def named_settings(environ: Mapping[str, str], own: Container[str] = ()) -> Iter
         if row is None:
             if _FOREIGN.match(variable) or variable in own:
                 continue
-            hint = nearest(name, TABLE)
+            close = closest(name, TABLE)
             raise ConfigError(
                 f"there is no setting {name!r}",
                 setting=name,
                 source=f"env {variable}",
-                hint=_as_variable(hint) or "unset the variable",
+                hint=f"did you mean {PREFIX}{close.upper()}?" if close else "unset the variable",
             )
         if environ[variable] or row.kind.empty:
             yield row, _decoded(row, environ[variable]), Source(Level.ENVIRONMENT, variable)
-
-
-def _as_variable(hint: str) -> str:
-    return re.sub(r"'(\w+)'", lambda match: PREFIX + match[1].upper(), hint)
 
 
 def _decoded(row: Option, text: str) -> Any:

@@ -51,11 +51,15 @@ class Loaded:
 class _Merge:
     """Values on their way into `Settings`: the strongest source of each name so far."""
 
+    cwd: str
     values: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Source] = field(default_factory=dict)
 
     def put(self, row: Option, raw: Any, source: Source) -> None:
         """Checks even a value that is overruled later: a mistake is a mistake wherever it is written."""
+        if row.name == "chdir" and isinstance(raw, str):
+            # Relative to where the server was started, in a reload too.
+            raw = os.path.join(self.cwd, raw)
         value = row.check(raw, source)
         if source.level >= self.provenance.get(row.name, DEFAULT).level:
             self.values[row.name] = value
@@ -75,7 +79,7 @@ def load(
     Raises ConfigError for anything wrong in any source, in one line; SystemExit(0) after printing for
     `--help` and `--version`. Relative paths of configuration files are looked up in `cwd`.
     """
-    merge = _Merge()
+    merge = _Merge(cwd)
     merge.put(TABLE["chdir"], cwd, DEFAULT)
     for row, raw, source in environment.platform_defaults(environ):
         merge.put(row, raw, source)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from gunicorn.config.casts import BOOLEAN, CLASS, MAPPING, STATSD, STRINGS, TEXT, one_of
+from gunicorn.config.casts import BOOLEAN, CLASS, MAPPING, STATSD, STRINGS, TEXT, one_of, text_or
 from gunicorn.config.option import Action, Section, option
+
+COMBINED = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
+"""The combined log format of the Apache server."""
 
 FACILITIES = (
     *("auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "ntp", "security", "syslog"),
@@ -32,9 +35,9 @@ class Logging(Section, title="Logging"):
         doc="""Keep the access log out of syslog when `syslog` is on.""",
     )
     access_log_format: str = option(
-        '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"',
+        COMBINED,
         "--access-logformat",
-        kind=TEXT,
+        kind=text_or(COMBINED),
         metavar="STRING",
         doc="""The form of a line of the access log, made of atoms such as `%(h)s`.
 
@@ -126,7 +129,7 @@ class Logging(Section, title="Logging"):
     syslog_addr: str = option(
         "udp://localhost:514",
         "--log-syslog-to",
-        kind=TEXT,
+        kind=text_or("udp://localhost:514"),
         metavar="SYSLOG_ADDR",
         doc="""Where syslog is: `udp://HOST:PORT`, `tcp://HOST:PORT`, or `unix://PATH` with `#stream` or `#dgram`.""",
     )
@@ -170,14 +173,14 @@ class Logging(Section, title="Logging"):
     dogstatsd_tags: str = option(
         "",
         "--dogstatsd-tags",
-        kind=TEXT,
+        kind=text_or(""),
         metavar="DOGSTATSD_TAGS",
         doc="""Tags, comma separated, that each statsd figure carries.""",
     )
     statsd_prefix: str = option(
         "",
         "--statsd-prefix",
-        kind=TEXT,
+        kind=text_or(""),
         metavar="STATSD_PREFIX",
         doc="""What the names of statsd figures begin with; a dot is put after it where it has none.""",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gunicorn.config.casts import TEXT
+from gunicorn.config.casts import TEXT, text_or
 from gunicorn.config.option import Section, option
 
 
@@ -20,7 +20,7 @@ class ProcessNaming(Section, title="Process Naming"):
     )
     default_proc_name: str = option(
         "gunicorn",
-        kind=TEXT,
+        kind=text_or("gunicorn"),
         live=False,
         doc="""The name where `proc_name` is not set: the application, once it is known.""",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gunicorn.config.casts import BOOLEAN, COMMA_STRINGS, NETWORKS, STRING_MAPPING, TEXT, one_of
+from gunicorn.config.casts import BOOLEAN, COMMA_STRINGS, NETWORKS, STRING_MAPPING, one_of, text_or
 from gunicorn.config.option import Action, Section, option
 
 PROXY_SPELLINGS = {True: "auto", False: "off", "true": "auto", "false": "off", "on": "auto", "1": "auto", "0": "off"}
@@ -124,7 +124,7 @@ class Requests(Section, title="Server Mechanics"):
     root_path: str = option(
         "",
         "--root-path",
-        kind=TEXT,
+        kind=text_or(""),
         metavar="STRING",
         later="the asgi worker",
         doc="""The path under which an ASGI application is mounted (`root_path` of its scope).""",
