@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
-from pathlib import Path
 
 from gunicorn.errors import ConfigError
 
@@ -72,11 +70,14 @@ class Pidfile:
         directory, name = os.path.split(self.path)
         if os.path.isdir(self.path):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self.path)
-        fd, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
+        temporary = os.path.join(directory, f".{name}.{pid}")
+        with contextlib.suppress(FileNotFoundError):  # none left by a process that had our number
+            os.unlink(temporary)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             with os.fdopen(fd, "w", encoding="ascii") as file:
                 file.write(f"{pid}\n")
-            os.chmod(temporary, 0o644)
+                os.fchmod(fd, 0o644)  # whatever the umask says: a monitor of another user reads it
             os.replace(temporary, self.path)
         except BaseException:
             with contextlib.suppress(OSError):  # the first error is the one to report
@@ -94,12 +95,12 @@ def read_pid(path: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def running_pid(path: str, proc: Path = Path("/proc")) -> int:
+def running_pid(path: str, proc: str | os.PathLike[str] = "/proc") -> int:
     """The pid in the file if the process that it names still runs, else 0. Our own pid counts as 0."""
     pid = read_pid(path)
     if pid in (0, os.getpid()) or not _exists(pid):
         return 0
-    return 0 if _is_another(pid, path, proc) else pid
+    return 0 if _is_another(pid, path, os.fspath(proc)) else pid
 
 
 def _exists(pid: int) -> bool:
@@ -112,12 +113,14 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _is_another(pid: int, path: str, proc: Path) -> bool:
+def _is_another(pid: int, path: str, proc: str) -> bool:
     """Whether the process is dead but not yet reaped, or was born after the file was written."""
     try:
         # The name in brackets may hold anything; state and starttime are fields 3 and 22 (proc_pid_stat(5)).
-        fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        booted = next(line for line in (proc / "stat").read_text().splitlines() if line.startswith("btime "))
+        with open(f"{proc}/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+        with open(f"{proc}/stat", encoding="ascii") as file:
+            booted = next(line for line in file if line.startswith("btime "))
         written = os.stat(path).st_mtime
     except (OSError, StopIteration):
         return False  # no /proc: believe the file

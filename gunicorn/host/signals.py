@@ -47,8 +47,8 @@ def signal_name(number: int) -> str:
 class SignalPipe:
     """A pipe into which every installed signal falls as one byte; `read` gives them in order.
 
-    To be made, installed and read by the main thread, with no other reader. Handlers run no code of
-    anybody's, so a signal can interrupt the loop at any place without being re-entrant.
+    To be made and installed by the main thread; any thread may read, one at a time. Handlers run no code
+    of anybody's, so a signal can interrupt the loop at any place without being re-entrant.
     """
 
     def __init__(self) -> None:

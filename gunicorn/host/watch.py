@@ -9,12 +9,13 @@ import glob
 import importlib.util
 import os
 import sys
-import sysconfig
+import traceback
 from collections.abc import Iterable, Iterator
 from types import ModuleType
 
 Signature = tuple[int, int, int]
 _GONE: Signature = (-1, -1, -1)
+_STANDARD_LIBRARY = os.path.join(os.path.dirname(os.__file__), "")
 
 
 class WatchedFiles:
@@ -26,9 +27,7 @@ class WatchedFiles:
         self._seen: dict[str, Signature] = {}
         self._wide = False
         self._fresh = True
-        self._library = tuple(
-            os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib", "purelib", "platlib")
-        )
+        self._roots: set[str] = set()
 
     def refresh(self) -> str:
         """Takes in new modules and new matches of patterns; returns a match that has just appeared, or "".
@@ -67,16 +66,17 @@ class WatchedFiles:
         return hints is None or not self._seen.keys().isdisjoint(hints)
 
     def directories(self) -> set[str]:
-        """Every directory in which a watched file lies."""
-        return {os.path.dirname(path) for path in list(self._seen)}
+        """Every directory in which a watched file lies, or may appear."""
+        return {os.path.dirname(path) for path in list(self._seen)} | self._roots
 
-    def widen(self) -> None:
-        """From now on every source beside the application's modules matters.
+    def widen(self, *directories: str) -> None:
+        """From now on every source beside the application's modules, and in `directories`, matters.
 
-        The first reload may fail in a module that only the new code imports: this process will never
-        load it, yet it is the one that must see it mended.
+        A reload may fail in a module that only the new code imports: this process will never load it,
+        yet it is the one that must see it mended.
         """
         self._wide = True
+        self._roots.update(map(os.path.abspath, directories))
         for path in self._beside():
             self.add(path)
 
@@ -91,8 +91,31 @@ class WatchedFiles:
 
     def _beside(self) -> Iterator[str]:
         for directory in self.directories():
-            if not os.path.join(directory, "").startswith(self._library):
+            if not is_library(directory):
                 yield from glob.iglob(os.path.join(glob.escape(directory), "*.py"))
+
+
+def is_library(directory: str) -> bool:
+    """Whether the directory belongs to Python or to installed packages, not to the application."""
+    inside = os.path.join(directory, "")
+    return inside.startswith(_STANDARD_LIBRARY) or "/site-packages/" in inside or "/dist-packages/" in inside
+
+
+def files_of(error: BaseException) -> set[str]:
+    """The files that an error speaks of: where it was raised, what could not be parsed, and its causes'."""
+    files: set[str] = set()
+    chain: list[BaseException | None] = [error]
+    known: set[int] = set()
+    while chain:
+        one = chain.pop()
+        if one is None or id(one) in known:
+            continue
+        known.add(id(one))
+        chain += (one.__cause__, one.__context__)
+        if isinstance(one, SyntaxError) and one.filename:
+            files.add(one.filename)
+        files.update(frame.f_code.co_filename for frame, _ in traceback.walk_tb(one.__traceback__))
+    return {os.path.abspath(name) for name in files if not name.startswith("<")}
 
 
 def module_files() -> set[str]:

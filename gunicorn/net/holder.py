@@ -7,54 +7,54 @@ have no /proc. No answer is an ordinary answer.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 _TCP_LISTEN = "0A"
 
 
-def port_holder(port: int, proc: Path = Path("/proc")) -> str:
+def port_holder(port: int, proc: str | os.PathLike[str] = "/proc") -> str:
     """ "pid 4711 (nginx)" for a process that listens on the TCP port, "" if that cannot be told."""
+    proc = os.fspath(proc)
     inodes = _listening_inodes(port, proc)
     if not inodes:
         return ""
     links = {f"socket:[{inode}]" for inode in inodes}
-    for entry in sorted(proc.glob("[0-9]*"), key=lambda path: int(path.name)):
-        if _holds(entry / "fd", links):
-            return f"pid {entry.name} ({_command(entry)})"
+    for pid in sorted(int(name) for name in os.listdir(proc) if name.isdigit()):
+        if _holds(f"{proc}/{pid}/fd", links):
+            return f"pid {pid} ({_command(f'{proc}/{pid}/comm')})"
     return ""
 
 
-def _listening_inodes(port: int, proc: Path) -> set[str]:
+def _listening_inodes(port: int, proc: str) -> set[str]:
     """The inodes of the port's listening sockets (proc_pid_net(5): local_address 1, st 3, inode 9)."""
     wanted = f":{port:04X}"
-    inodes = set()
+    inodes: set[str] = set()
     for table in ("tcp", "tcp6"):
         try:
-            lines = (proc / "net" / table).read_text().splitlines()[1:]
+            with open(f"{proc}/net/{table}", encoding="ascii") as file:
+                rows = [line.split() for line in file][1:]
         except OSError:
             continue  # no IPv6, or no /proc at all
-        for columns in map(str.split, lines):
-            if len(columns) > 9 and columns[3] == _TCP_LISTEN and columns[1].endswith(wanted):
-                inodes.add(columns[9])
+        inodes |= {row[9] for row in rows if len(row) > 9 and row[3] == _TCP_LISTEN and row[1].endswith(wanted)}
     return inodes
 
 
-def _holds(directory: Path, links: set[str]) -> bool:
+def _holds(directory: str, links: set[str]) -> bool:
     try:
         names = os.listdir(directory)
     except OSError:
         return False  # another user's process, or one that has just gone
     for name in names:
         try:
-            if os.readlink(directory / name) in links:
+            if os.readlink(f"{directory}/{name}") in links:
                 return True
         except OSError:
             continue  # closed between the two calls
     return False
 
 
-def _command(entry: Path) -> str:
+def _command(path: str) -> str:
     try:
-        return (entry / "comm").read_text().strip()
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
     except OSError:
         return "gone"

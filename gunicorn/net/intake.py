@@ -6,11 +6,11 @@ Knows sockets, not who owns them or why they are to be stopped.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import socket
 import struct
 import sys
+from array import array
 
 _SO_ATTACH_FILTER = 26
 _SO_DETACH_FILTER = 27
@@ -40,9 +40,9 @@ def drop_syns(sock: socket.socket) -> bool:
     """
     if not _LINUX:
         return False
-    program = b"".join(struct.pack("HBBI", *step) for step in _DROP_NEW_CONNECTIONS)
-    buffer = ctypes.create_string_buffer(program, len(program))
-    fprog = struct.pack("HP", len(_DROP_NEW_CONNECTIONS), ctypes.addressof(buffer))
+    # The kernel copies the program from an address, which only an array tells without ctypes.
+    program = array("B", b"".join(struct.pack("HBBI", *step) for step in _DROP_NEW_CONNECTIONS))
+    fprog = struct.pack("HP", len(_DROP_NEW_CONNECTIONS), program.buffer_info()[0])
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
     except OSError:

@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from gunicorn.host.inotify import Inotify
-from gunicorn.host.watch import WatchedFiles
+from gunicorn.host.watch import WatchedFiles, files_of
 
 ENGINES = ("auto", "poll", "inotify")
 SCAN_INTERVAL = 1.0
@@ -95,6 +94,14 @@ class Reloader:
     def watch(self, path: str) -> None:
         """Watches one more file, such as one that could not be imported. From any thread."""
         self._files.add(path)
+
+    def watch_failure(self, error: BaseException) -> None:
+        """Watches for the mending of what failed to load: the files that `error` speaks of, every source
+        beside them, and the current directory, where a missing module may appear. From any thread.
+        """
+        for path in files_of(error):
+            self._files.add(path)
+        self._files.widen(os.getcwd())
 
     @property
     def engine(self) -> str:
@@ -186,6 +193,9 @@ class _InotifyWaiter:
     """Sleeps until the kernel names a path."""
 
     def __init__(self) -> None:
+        # Here, because it brings ctypes along, which nobody without `reload` should pay for.
+        from gunicorn.host.inotify import Inotify
+
         self._inotify = Inotify()
         self._out, self._in = os.pipe()
         # poll(2) and not select(2): a worker with many connections has descriptors above 1023.

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from gunicorn.host.watch import WatchedFiles, module_files, source_of
+from gunicorn.host.watch import WatchedFiles, files_of, is_library, module_files, source_of
 
 
 @pytest.fixture
@@ -152,6 +152,37 @@ def test_after_a_reload_sources_beside_count_too(module, tmp_path):
     assert files.refresh() == str(tmp_path / "new.py")
     write(tmp_path / "error.log")
     assert files.refresh() == files.compare() == ""
+
+
+def test_directories_that_count_although_nothing_is_loaded_from_them(tmp_path):
+    files = WatchedFiles([])
+    files.refresh()
+    files.widen(str(tmp_path))
+    assert str(tmp_path) in files.directories()
+    write(tmp_path / "app.py")
+    assert files.refresh() == str(tmp_path / "app.py")
+
+
+def test_libraries():
+    assert is_library(os.path.dirname(os.__file__))
+    assert is_library(os.path.dirname(pytest.__file__))
+    assert not is_library(os.path.dirname(__file__))
+
+
+def test_files_of_an_error(tmp_path):
+    (tmp_path / "bad.py").write_text("def (")
+
+    def load():
+        try:
+            compile((tmp_path / "bad.py").read_text(), str(tmp_path / "bad.py"), "exec")
+        except SyntaxError as error:
+            raise RuntimeError("cannot load") from error
+
+    with pytest.raises(RuntimeError) as caught:
+        load()
+    caught.value.__context__.__context__ = caught.value  # a circle must not be followed for ever
+    assert files_of(caught.value) == {str(tmp_path / "bad.py"), os.path.abspath(__file__)}
+    assert files_of(ValueError()) == set()
 
 
 def test_widening_leaves_libraries_out():

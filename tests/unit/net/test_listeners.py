@@ -123,6 +123,17 @@ def test_tries_are_bounded(opened):
     assert len(pauses) == 2
 
 
+def test_giving_up_while_waiting_closes_what_was_opened(opened, tmp_path):
+    (first,) = opened("127.0.0.1:0")
+
+    def wait(seconds):
+        raise SystemExit(0)
+
+    with pytest.raises(SystemExit):
+        opened(f"unix:{tmp_path}/a", f"127.0.0.1:{first.address[1]}", options=ListenOptions(), wait=wait)
+    assert not (tmp_path / "a").exists()
+
+
 def test_failure_closes_what_was_opened(opened, tmp_path):
     path = tmp_path / "a"
     before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0

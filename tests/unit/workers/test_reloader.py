@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from gunicorn.workers import reloader
+from gunicorn.host import inotify
 from gunicorn.workers.reloader import Reloader
 
 ENGINES = ["poll", *(["inotify"] if sys.platform == "linux" else [])]
@@ -137,6 +137,20 @@ def test_one_more_file(start, calls, tmp_path):
     assert calls.next() == str(tmp_path / "broken.py")
 
 
+def test_mending_of_what_never_loaded(start, calls, tmp_path, monkeypatch):
+    write(tmp_path / "gunicorn_broken_probe.py", "def (")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    one = start([])
+    with pytest.raises(SyntaxError) as broken:
+        __import__("gunicorn_broken_probe")
+    one.watch_failure(broken.value)
+    write(tmp_path / "gunicorn_broken_probe.py", "import gunicorn_missing_probe")
+    assert calls.next() == str(tmp_path / "gunicorn_broken_probe.py")
+    write(tmp_path / "gunicorn_missing_probe.py", "answer = 42")
+    assert calls.next() == str(tmp_path / "gunicorn_missing_probe.py")
+
+
 def test_callback_that_fails_is_reported_and_survived(start, calls, tmp_path):
     first = threading.Event()
 
@@ -199,7 +213,7 @@ def test_no_inotify_is_no_end(monkeypatch, calls, tmp_path, engine, lines):
     def refuse():
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(reloader, "Inotify", refuse)
+    monkeypatch.setattr(inotify, "Inotify", refuse)
     one = Reloader(engine, [str(tmp_path / "a")], calls.paths.put, report=calls.lines.append, quiet=0.01, interval=0.01)
     assert one.engine == "poll"
     assert len(calls.lines) == lines
@@ -214,7 +228,7 @@ def test_no_more_watches_is_no_end(monkeypatch, calls, tmp_path):
     def refuse(self, directory):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(reloader.Inotify, "watch", refuse)
+    monkeypatch.setattr(inotify.Inotify, "watch", refuse)
     one = Reloader("auto", [str(tmp_path / "a")], calls.paths.put, report=calls.lines.append, quiet=0.01, interval=0.01)
     one.start()
     assert one.engine == "poll"
