@@ -140,7 +140,8 @@ class Worker:
         """
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGABRT, self.handle_abort)
-        faulthandler.register(signal.SIGABRT, file=self.abort_file(), all_threads=True, chain=True)
+        # Covers ABRT and, as a gift, crashes in native code; it hands ABRT on to the handler above.
+        faulthandler.enable(file=self.abort_file(), all_threads=True)
 
     def abort_file(self) -> Any:
         """Where the stacks go: the error log's file, or stderr."""

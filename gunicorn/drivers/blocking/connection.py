@@ -145,7 +145,7 @@ class Connection(SocketTransport):
         The header time counts from the head's first bytes, however slowly the others drip in.
         """
         if not data:
-            self._peer_finished(now)
+            self._peer_finished()
         elif self.machine.phase is Phase.HEAD and self.arrived >= 0:
             self.arrived = -1
             self.deadline = now + self.service.header_ns
@@ -168,7 +168,7 @@ class Connection(SocketTransport):
                 if not self._store(event, now):
                     return False
             else:
-                self._peer_finished(now)
+                self._peer_finished()
             if self.state is State.CLOSED:
                 return False
         return True
@@ -192,10 +192,10 @@ class Connection(SocketTransport):
             return self.service.dispatch(self)
         return True
 
-    def _peer_finished(self, now: int) -> None:
+    def _peer_finished(self) -> None:
         """The peer sends no more: between two requests that ends the connection."""
         if self.state is State.READING:
-            self.finish(now)
+            self.close()
 
     def _shake_hands(self, now: int) -> None:
         assert type(self.sock) is TlsSocket

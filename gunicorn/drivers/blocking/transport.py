@@ -38,8 +38,15 @@ class SocketTransport:
         self.outbox: Outbox | None = None
 
     def send(self, data: bytes) -> None:
-        """Sends at once what the kernel takes and queues the rest; waits while too much is queued."""
+        """Sends at once what the kernel takes and queues the rest.
+
+        Waits first while too much is queued: what an application has made already costs nothing to hold,
+        what it would make next does.
+        """
         outbox = self.outbox
+        if outbox is not None and outbox.size > self.service.response_buffer:
+            self._wait_until_flushed(outbox)
+            outbox = self.outbox
         if outbox is None:
             try:
                 sent = self.sock.send(data)
@@ -53,8 +60,6 @@ class SocketTransport:
             outbox.add(memoryview(data)[sent:])
         else:
             outbox.add(data)
-        if outbox.size > self.service.response_buffer:
-            self._wait_until_flushed(outbox)
 
     def send_file(self, file: BinaryIO, offset: int, count: int) -> None:
         """Queues a span of a file and sends as much as the kernel takes now."""

@@ -26,6 +26,14 @@ def echo(environ, start_response):
     return [body]
 
 
+def eventually(holds) -> bool:
+    """Waits, within bounds, for what the driver does after an answer is out."""
+    deadline = time.monotonic() + 10
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return holds()
+
+
 def read_all(sock: socket.socket) -> bytes:
     received = bytearray()
     while data := sock.recv(65536):
@@ -55,9 +63,9 @@ def test_a_connection_serves_one_request_after_another(serve):
             head, body = read_answer(sock)
             assert head.startswith(b"HTTP/1.1 200 OK\r\n")
             assert body == b"hello"
-    assert server.row.page[cells.STATUS_2XX] == 5
-    assert server.row.page[cells.ACCEPTED] == 1
-    assert server.row.page[cells.IN_FLIGHT] == 0
+    page = server.row.page
+    assert eventually(lambda: page[cells.STATUS_2XX] == 5 and page[cells.IN_FLIGHT] == 0)
+    assert page[cells.ACCEPTED] == 1
 
 
 def test_a_head_may_come_byte_by_byte(serve):
@@ -118,7 +126,7 @@ def test_a_client_that_expects_100_gets_it_once(serve, buffering):
         sock.sendall(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"hello")
-        assert read_answer(sock) [1] == b"hello"
+        assert read_answer(sock)[1] == b"hello"
 
 
 def test_an_unread_body_does_not_hold_the_connection(serve):
@@ -160,7 +168,7 @@ def test_a_stream_waits_for_its_reader_and_not_for_ever(serve):
     with server.connect() as sock:
         sock.sendall(GET)
         assert closed.wait(10)
-    assert server.row.page[cells.ABORTED] == 1
+    assert eventually(lambda: server.row.page[cells.ABORTED] == 1)
 
 
 def test_an_exception_is_a_500_and_the_worker_serves_on(serve):
@@ -254,10 +262,7 @@ def test_clients_that_vanish_leave_nothing_behind(serve):
         sock.sendall(piece)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         sock.close()
-    deadline = time.monotonic() + 10
-    while server.service.connections and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not server.service.connections
+    assert eventually(lambda: not server.service.connections)
 
 
 def test_a_slow_handler_on_the_polling_thread_is_left_behind(serve, threads):
@@ -283,7 +288,7 @@ def test_a_slow_handler_on_the_polling_thread_is_left_behind(serve, threads):
         for sock in (slow, fast):
             sock.sendall(GET)
             assert read_answer(sock)[1] == b"ok"
-    assert server.service.epoch >= 1
+    assert server.service.epoch >= (threads > 1)
 
 
 def test_many_clients_at_once_get_their_own_answers(serve):
@@ -312,8 +317,8 @@ def test_many_clients_at_once_get_their_own_answers(serve):
     for one in clients:
         one.join(60)
     assert not wrong
-    assert server.row.page[cells.STATUS_2XX] == 600
-    assert server.row.page[cells.IN_FLIGHT] == 0
+    page = server.row.page
+    assert eventually(lambda: page[cells.STATUS_2XX] == 600 and page[cells.IN_FLIGHT] == 0)
 
 
 def test_limits_reach_the_machine(serve):
