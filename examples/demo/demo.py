@@ -25,7 +25,7 @@ td {{ border-top: 1px solid #ddd; padding: .2rem 1rem .2rem 0; font-family: ui-m
 <h1>It serves</h1>
 <p>Worker {pid} answered. Reload the page: another worker may answer.
 Try <a href="/stream">/stream</a>, <a href="/error">/error</a>, or <code>curl --data-binary hello {url}echo</code>.
-<p>While this runs, <code>kill -HUP {parent}</code> starts new workers and then retires the old ones; no request is lost.
+<p>While this runs, <code>kill -HUP {parent}</code> starts new workers and then retires the old ones.
 <table>{rows}</table>
 """
 
@@ -41,9 +41,7 @@ def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 def index(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """The environ as a table."""
-    rows = "".join(
-        f"<tr><td>{html.escape(key)}<td>{html.escape(str(value))}" for key, value in sorted(environ.items())
-    )
+    rows = "".join(f"<tr><td>{html.escape(key)}<td>{html.escape(str(value))}" for key, value in sorted(environ.items()))
     url = f"{environ['wsgi.url_scheme']}://{html.escape(environ.get('HTTP_HOST', 'localhost'))}/"
     body = PAGE.format(pid=os.getpid(), parent=os.getppid(), url=url, rows=rows).encode()
     start_response("200 OK", [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(body)))])
