@@ -54,7 +54,7 @@ def check_transfer_coding(value: str, version: str, with_length: bool) -> None:
         raise ProtocolError(400, "te-order", "RFC 9112 6.3", f"chunked must come last and once: {quoted(value)}")
     if codings[-1] in _KNOWN_CODINGS:
         raise ProtocolError(400, "te-unframed", "RFC 9112 6.3", f"the last coding must be chunked: {quoted(value)}")
-    if any(coding.partition(";")[0].strip(" \t") == "chunked" for coding in codings):
+    if any(coding.startswith("chunked") and coding[7:].lstrip(" \t").startswith(";") for coding in codings):
         raise ProtocolError(400, "te-parameter", "RFC 9112 7", f"chunked takes no parameters: {quoted(value)}")
     raise ProtocolError(501, "te-unknown", "RFC 9112 6.1", f"transfer coding not spoken: {quoted(value)}")
 

@@ -6,6 +6,7 @@ Every pattern is linear: no two neighbouring parts can match the same character.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 CTL = bytes(set(range(0x20)) - {0x09} | {0x7F})
@@ -31,12 +32,27 @@ RFC 3986 also excludes \" \\ ^ ` { | }; browsers send them unencoded in queries,
 read the same way by everybody.
 """
 
+_UNRESERVED = r"0-9A-Za-z\-._~!$&'()*+;="
+
 HOST = re.compile(
-    r"(?:\[[0-9A-Fa-fv:.][0-9A-Za-z:.\-_~!$&'()*+;=%]*\]|(?:[0-9A-Za-z\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?"
+    rf"(\[[0-9A-Fa-f:.]*\]|\[v[0-9A-Fa-f]+\.[{_UNRESERVED}:]+\]|(?:[{_UNRESERVED}]|%[0-9A-Fa-f]{{2}})*)(?::[0-9]{{0,5}})?"
 )
 """uri-host [ ":" port ] (RFC 9110 7.2), less the comma: a Host of two joined by a proxy is no host."""
 
-HEX = re.compile(r"%[0-9A-Fa-f]{2}")
+
+def is_host(text: str) -> bool:
+    """Whether a text is a host with an optional port; the empty host is one, a port alone is none."""
+    match = HOST.fullmatch(text)
+    if match is None or (not match[1] and text):
+        return False
+    if not text.startswith("[") or text.startswith("[v"):
+        return True
+    try:
+        ipaddress.IPv6Address(match[1][1:-1])
+    except ValueError:
+        return False
+    return True
+
 
 QUOTED_STRING = r'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[^\x00-\x08\x0a-\x1f\x7f])*+"'
 """RFC 9110 5.6.4."""

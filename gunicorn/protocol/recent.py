@@ -36,7 +36,9 @@ class Recent(dict[str, V], Generic[V]):
         raise NotImplementedError
 
     def __missing__(self, key: str) -> V:
-        value = self._old[key] if key in self._old else self.learn(key)
+        # Threads share this: a generation is replaced, never changed, once it is the old one.
+        old = self._old
+        value = old[key] if key in old else self.learn(key)
         if len(key) <= self._longest and value != self._unkept:
             if len(self) >= self._capacity:
                 self._old = dict(self)

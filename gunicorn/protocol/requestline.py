@@ -9,7 +9,7 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes
 
 from gunicorn.protocol.errors import ProtocolError
-from gunicorn.protocol.grammar import HOST, METHOD, TARGET, TOKEN, VERSION, quoted
+from gunicorn.protocol.grammar import METHOD, TARGET, TOKEN, VERSION, is_host, quoted
 from gunicorn.protocol.recent import Recent
 
 RequestLine = tuple[str, str, str, str, str, str, str | None]
@@ -63,7 +63,7 @@ class Hosts(Recent[bool]):
 
     def learn(self, key: str) -> bool:
         """True, or ProtocolError 400. An empty host is lawful where the target has none (RFC 9112 3.2)."""
-        if HOST.fullmatch(key) is None or (key.startswith(":") and key != ""):
+        if not is_host(key):
             raise ProtocolError(400, "invalid-host", "RFC 9112 3.2", f"not a host: {quoted(key)}")
         return True
 
@@ -89,7 +89,7 @@ def split_target(method: str, target: str) -> tuple[str, str, str | None]:
 
 def _authority_form(target: str) -> tuple[str, str, str | None]:
     host, colon, port = target.rpartition(":")
-    if not (host and colon and port.isdecimal() and HOST.fullmatch(target)):
+    if not (host and colon and port.isdecimal() and is_host(target)):
         raise ProtocolError(400, "authority", "RFC 9112 3.2.3", f"CONNECT needs host:port, not {quoted(target)}")
     return "", "", target
 
@@ -101,7 +101,7 @@ def _absolute_form(method: str, target: str) -> tuple[str, str, str | None]:
     end = min(at for at in (rest.find("/"), rest.find("?"), len(rest)) if at >= 0)
     authority, tail = rest[:end], rest[end:]
     # RFC 9110 4.2.1 and 4.2.4: an http URI without a host, or with user information, is an error.
-    if not authority or authority.startswith(":") or HOST.fullmatch(authority) is None:
+    if not authority or not is_host(authority):
         raise ProtocolError(400, "target-authority", "RFC 9110 4.2", f"not an authority: {quoted(authority)}")
     raw_path, _, query = tail.partition("?")
     if not raw_path:

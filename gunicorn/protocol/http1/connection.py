@@ -79,7 +79,7 @@ class Http1:
         self.proxy_header: ProxyHeader | None = None
         """What a trusted PROXY header said, if one came."""
         self.overrun = False
-        """The application gave more bytes than its Content-Length; they were cut."""
+        """In this answer the application gave more bytes than its Content-Length; they were cut."""
         self.shortfall = False
         """The application gave fewer bytes than its Content-Length; the connection ends."""
         self._proxy = trust.proxy_mode if trust.expects_proxy_header(peer) else None
@@ -161,8 +161,7 @@ class Http1:
             self._ordinary = False
         rest = arrival.feed(data)
         if rest is None:
-            if arrival.begun:
-                self.phase = _HEAD
+            self.phase = _HEAD if arrival.begun else _IDLE
             if self._eof:
                 return self.receive_eof()
             return NO_EVENTS
@@ -264,11 +263,13 @@ class Http1:
         )
         if last and length == size and framing is _LENGTH:
             self._answer = _ANSWERED
+            self.overrun = False
             if close:
                 self.phase = _CLOSED
             elif self.phase is _ANSWER:
                 self.phase = _IDLE
             return head + body
+        self.overrun = False
         self._framing = framing
         self._room = length
         self._close = close
@@ -356,6 +357,8 @@ class Http1:
     def _switch(self, request: Request, head: bytes) -> bytes:
         if not request.upgrade:
             raise ResponseError("101 answers only a request with Upgrade (RFC 9110 15.2.2)")
+        if self.phase is _BODY:
+            raise ResponseError("101 before the end of the request body: its bytes would be the new protocol's")
         self._answer = _ANSWERED
         self.phase = _TUNNEL
         return head

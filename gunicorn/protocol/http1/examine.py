@@ -143,7 +143,8 @@ def _settle_script_name(request: Request, lexicon: Lexicon) -> None:
         return
     named = [value for name, value in request.fields if name == "script_name"]
     prefix = decode_path(named[0]).rstrip("/") if named else ""
-    if not prefix:
+    if not prefix or request.path == "*":
+        request.script_name = prefix
         return
     inside = request.path.startswith(prefix) and request.path[len(prefix) : len(prefix) + 1] in ("", "/")
     if not inside:

@@ -7,7 +7,7 @@ rules of its own. Knows no connection: what came before and what follows is not 
 
 from __future__ import annotations
 
-from gunicorn.protocol.fields import ASK, Lexicon
+from gunicorn.protocol.fields import Lexicon
 from gunicorn.protocol.framing import content_length
 from gunicorn.protocol.grammar import CTL
 from gunicorn.protocol.limits import HttpPolicy
@@ -33,9 +33,9 @@ def parse_head(data: bytes, policy: HttpPolicy, lexicon: Lexicon, scheme: str) -
     del lines[-2:]
     variables: dict[str, str] = {}
     for field in lines:
-        name, _, value = field.partition(":")
+        name, colon, value = field.partition(":")
         key = lexicon[name]
-        if key == ASK or key in variables:
+        if not key or key in variables or not colon:
             return None
         variables[key] = value.strip(" \t")
     if not line or "HTTP_HOST" not in variables:
