@@ -84,6 +84,12 @@ def resident_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time spent so far, in user and system mode."""
+    columns = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(columns[11]) + int(columns[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def peak_resident_bytes(pid: int) -> int:
     """High-water mark of the resident set since the process started."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
