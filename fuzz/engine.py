@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -27,8 +28,10 @@ LONGEST = 24000
 class Run:
     """The state of one run: what was tried, until when, what is new."""
 
-    def __init__(self, target: Target, engine: str, seconds: float) -> None:
+    def __init__(self, target: Target, engine: str, seconds: float, keep_going: bool = False) -> None:
         self.target = target
+        self.keep_going = keep_going
+        self.findings: dict[str, Path] = {}
         self.engine = engine
         self.started = time.monotonic()
         self.deadline = self.started + seconds
@@ -40,33 +43,44 @@ class Run:
         return time.monotonic() >= self.deadline
 
     def one(self, data: bytes) -> bool:
-        """Runs one input; True when the machine behaved in a way not seen before. Ends the process on a finding."""
+        """Runs one input; True when the machine behaved in a way not seen before.
+
+        Ends the process on a finding, unless it was asked to collect one of each kind.
+        """
         self.executed += 1
         try:
             signature = self.target.check(data)
-        except Exception:
-            self.fail(data, traceback.format_exc())
+        except Exception as error:
+            self.found(data, error)
+            return False
         new = signature not in self.signatures
         self.signatures.add(signature)
         return new
 
-    def report(self, verdict: str) -> None:
-        elapsed = time.monotonic() - self.started
-        print(
-            f"{self.target.name}: {verdict}; {self.executed} inputs in {elapsed:.1f} s ({self.engine}), "
-            f"{len(self.signatures)} behaviours, {len(self.target.seeds)} seeds",
-            flush=True,
-        )
-
-    def fail(self, data: bytes, why: str) -> NoReturn:
+    def found(self, data: bytes, error: Exception) -> None:
+        kind = f"{type(error).__name__} {re.split('[^a-zA-Z ]', str(error), maxsplit=1)[0]}"
+        if kind in self.findings:
+            return
         FINDINGS.mkdir(exist_ok=True)
         path = FINDINGS / f"{self.target.name}-{hashlib.sha256(data).hexdigest()[:12]}.bin"
         path.write_bytes(data)
-        print(why, file=sys.stderr)
-        self.report(f"FINDING in {path}")
+        self.findings[kind] = path
+        print(f"{path.name}: {''.join(traceback.format_exception(error))}", file=sys.stderr)
+        if not self.keep_going:
+            self.finish()
+
+    def finish(self) -> NoReturn:
+        """Prints the line of statistics and ends the process."""
+        elapsed = time.monotonic() - self.started
+        verdict = f"{len(self.findings)} FINDINGS in {FINDINGS}" if self.findings else "no finding"
+        print(
+            f"{self.target.name}: {verdict}; {self.executed} inputs in {elapsed:.1f} s ({self.engine}), "
+            f"{len(self.signatures)} behaviours, {len(self.target.seeds)} seeds"
+        )
         sys.stdout.flush()
+        sys.stderr.flush()
         # libFuzzer turns every exit into its own; this one is ours.
-        os._exit(1)
+        os._exit(1 if self.findings else 0)
 
 
 class Mutator:
@@ -139,9 +153,9 @@ class Mutator:
         return data + self.chance.choice(self.seeds)
 
 
-def run_mutations(target: Target, seconds: float, seed: int) -> None:
+def run_mutations(run: Run, seed: int) -> NoReturn:
     """Mutates until the time is up; the same seed makes the same inputs."""
-    run = Run(target, f"mutation, seed {seed}", seconds)
+    target = run.target
     mutator = Mutator(seed, target)
     pool = list(target.seeds)
     for data in target.seeds:
@@ -152,23 +166,22 @@ def run_mutations(target: Target, seconds: float, seed: int) -> None:
         data = mutator.mutate(mutator.chance.choice(pool))
         if run.one(data):
             pool.append(data)
-    run.report("no finding")
+    run.finish()
 
 
 def _dictionary_line(word: bytes) -> str:
     return '"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n'
 
 
-def run_coverage(target: Target, seconds: float, seed: int) -> None:
+def run_coverage(run: Run, seed: int) -> None:
     """Lets libFuzzer choose, guided by coverage of whatever was imported under instrumentation."""
     import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-    run = Run(target, f"coverage, seed {seed}", seconds)
+    target = run.target
 
     def one(data: bytes) -> None:
         if run.over:
-            run.report("no finding")
-            os._exit(0)
+            run.finish()
         run.one(data)
 
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
@@ -181,15 +194,13 @@ def run_coverage(target: Target, seconds: float, seed: int) -> None:
         atheris.Fuzz()
 
 
-def main(target: Target, wanted: argparse.Namespace) -> int:
-    """Runs a target as the command line says, or one saved input again. Ends the process with 1 on a finding."""
+def main(target: Target, wanted: argparse.Namespace) -> NoReturn:
+    """Runs a target as the command line says, or one saved input again. Ends the process; with 1 on a finding."""
+    run = Run(target, f"{wanted.engine}, seed {wanted.seed}", wanted.seconds, wanted.keep_going)
     if wanted.replay is not None:
-        run = Run(target, "replay", 0.0)
         run.one(wanted.replay.read_bytes())
-        run.report("no finding")
-        return 0
-    if wanted.engine == "coverage":
-        run_coverage(target, wanted.seconds, wanted.seed)
+    elif wanted.engine == "coverage":
+        run_coverage(run, wanted.seed)
     else:
-        run_mutations(target, wanted.seconds, wanted.seed)
-    return 0
+        run_mutations(run, wanted.seed)
+    run.finish()

@@ -23,6 +23,7 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=20.0, help="how long to run (20)")
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers (0)")
     parser.add_argument("--replay", type=Path, help="run this saved input once")
+    parser.add_argument("--keep-going", action="store_true", help="collect one finding of each kind")
     parser.add_argument(
         "--engine",
         choices=("mutation", "coverage"),

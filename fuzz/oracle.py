@@ -40,15 +40,15 @@ def _pairs(fields: Any) -> tuple[tuple[str, str], ...]:
     return tuple((bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in fields)
 
 
-def opinion(data: bytes, most: int = 200) -> Opinion:
-    """What h11 makes of a whole stream that then ends. At most `most` requests are looked at."""
+def opinion(data: bytes) -> Opinion:
+    """What h11 makes of a whole stream."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 22)
     readings: list[Reading] = []
     request: Any = None
     body = bytearray()
     connection.receive_data(data)
     try:
-        while len(readings) < most:
+        while True:
             event = connection.next_event()
             if isinstance(event, h11.Request):
                 request = event
