@@ -1,1 +1,1 @@
-"""TODO."""
+"""Addresses, listening sockets and TLS contexts; no byte of any protocol."""

@@ -14,7 +14,7 @@ import stat
 from typing import Any
 
 from gunicorn.errors import ListenError
-from gunicorn.net.address import Bind, show_path
+from gunicorn.net.address import UNIX_PATH_MAX, Bind, show_path
 from gunicorn.net.holder import port_holder
 
 
@@ -70,7 +70,7 @@ def bind_unix(bind: Bind, *, umask: int, uid: int, gid: int) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(umask)
     try:
-        sock.bind(bind.path)
+        sock.bind(_bindable(bind))
     except OSError as error:
         sock.close()
         raise _unix_fault(bind, error) from None
@@ -79,6 +79,12 @@ def bind_unix(bind: Bind, *, umask: int, uid: int, gid: int) -> socket.socket:
     if not bind.is_abstract and (uid, gid) != (-1, -1):
         _hand_over(sock, bind, uid, gid)
     return sock
+
+
+def _bindable(bind: Bind) -> str:
+    """The path in full if the kernel takes it, so that what it reports later holds in any directory."""
+    full = bind.path if bind.is_abstract else os.path.abspath(bind.path)
+    return full if len(os.fsencode(full)) <= UNIX_PATH_MAX else bind.path
 
 
 def _tcp_fault(bind: Bind, error: OSError, reuse_port: bool) -> ListenError:

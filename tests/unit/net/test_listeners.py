@@ -20,6 +20,18 @@ from gunicorn.net.listeners import (
 )
 
 ONCE = ListenOptions(attempts=1)
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this machine")
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel facility is Linux'")
 
 
@@ -158,6 +170,7 @@ def test_reuse_port_shares(opened):
     assert first.address == second.address
 
 
+@needs_ipv6
 def test_ipv6_takes_ipv4_unless_ipv4_is_bound_too(opened):
     (both,) = opened("[::]:0")
     assert both.sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 0
@@ -233,7 +246,19 @@ def test_relative_path_survives_chdir(opened, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (listener,) = opened("unix:a")
     monkeypatch.chdir("/")
-    assert listener.path == str(tmp_path / "a")
+    assert listener.path == listener.address == str(tmp_path / "a")
+    connect(listener).close()
+    assert listener.unlink() is True
+
+
+def test_relative_path_in_a_directory_too_deep_for_the_kernel(opened, tmp_path, monkeypatch):
+    deep = tmp_path / ("x" * 60) / ("y" * 60)
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    (listener,) = opened("unix:a")
+    monkeypatch.chdir("/")
+    assert listener.address == "a"
+    assert listener.path == str(deep / "a")
     assert listener.unlink() is True
 
 
@@ -339,7 +364,7 @@ def test_stop_intake_of_a_path(opened, tmp_path):
 
 
 @needs_linux
-@pytest.mark.parametrize("text", ["127.0.0.1:0", "[::1]:0", "[::]:0"])
+@pytest.mark.parametrize("text", ["127.0.0.1:0", *(["[::1]:0", "[::]:0"] if has_ipv6() else [])])
 def test_stop_intake_of_a_port_serves_the_queue_to_the_end(opened, text):
     (listener,) = opened(text)
     waiting = [connect(listener) for _ in range(8)]
