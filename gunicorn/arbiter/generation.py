@@ -6,14 +6,16 @@ Knows how settings become what the supervisor and the sockets take. What one wor
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gunicorn.config import Settings
+from gunicorn.config import Settings, slices
 from gunicorn.net.address import Bind, parse_bind
 from gunicorn.net.listeners import Listener, ListenOptions
+from gunicorn.net.tls import server_context
 from gunicorn.supervisor.plan import SECOND, Policy
 
 QUICK_TIMEOUT = 5 * SECOND
@@ -29,6 +31,7 @@ class Generation:
     worker_class: type[Any]
     app_state: Mapping[str, Any]
     """The attributes of the application object, its own configuration among them."""
+    directory: str
 
 
 def policy_of(cfg: Settings) -> Policy:
@@ -63,6 +66,29 @@ def listen_options(cfg: Settings) -> ListenOptions:
         tls=cfg.is_ssl,
         protocol=cfg.protocol,
     )
+
+
+def check_certificate(cfg: Settings) -> None:
+    """Raises ListenError here, in one line, rather than in every worker.
+
+    A hook of the operator may make the context from something else, so then nothing is checked.
+    """
+    options = slices.tls_options(cfg)
+    if options is not None and cfg.hook("ssl_context") is None:
+        server_context(options)
+
+
+def preload(app: Any) -> None:
+    """Loads the application in the parent, so that workers share its memory. Raises AppLoadError.
+
+    What is alive then is taken out of the collector's sight: its marks would be written into every object
+    and each worker would get a copy of every page.
+    """
+    if app.callable is not None:
+        return
+    app.wsgi()
+    gc.collect()
+    gc.freeze()
 
 
 class Environment:

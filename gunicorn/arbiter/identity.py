@@ -49,7 +49,6 @@ class Identity:
     def assume(self, path: str | None) -> None:
         """Becomes visible: finds out whose upgrade we are and writes the pidfile. Raises ConfigError."""
         predecessor = upgrade.predecessor(os.environ)
-        os.environ.pop(upgrade.PARENT_PID, None)
         self._path = path or ""
         if predecessor:
             self._vigil = upgrade.Vigil(predecessor)

@@ -6,16 +6,21 @@ How a worker serves is its class's business; when it must live or die is the poo
 
 from __future__ import annotations
 
+import importlib
 import os
 import traceback
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from gunicorn.arbiter.generation import Generation
 from gunicorn.errors import EXIT_APP_LOAD, EXIT_WORKER_BOOT, AppLoadError
 from gunicorn.host.process import set_title
 from gunicorn.metrics.cells import Cells
+from gunicorn.net.listeners import Listener
 from gunicorn.supervisor.birth import EXIT_CRASH, NOTICE_READY, Notice
 from gunicorn.supervisor.child import Child
+
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 class Server(Protocol):
@@ -24,15 +29,23 @@ class Server(Protocol):
     pid: int
     app: Any
     log: Any
-    proc_name: str
+
+    @property
+    def proc_name(self) -> str: ...
 
 
 class WorkerProgram:
     """A worker as the pool forks it."""
 
-    def __init__(self, server: Server, child: Child, generation: Generation, cells: Cells) -> None:
-        """Builds the worker and calls the `pre_fork` hook; what either raises is the caller's to handle."""
+    def __init__(
+        self, server: Server, child: Child, generation: Generation, cells: Cells, foreign: Iterable[Listener]
+    ) -> None:
+        """Builds the worker and calls the `pre_fork` hook; what either raises is the caller's to handle.
+
+        `foreign` are listeners of other generations: held open by this worker they would still let clients in.
+        """
         self._server = server
+        self._foreign = list(foreign)
         self._cfg = generation.cfg
         worker = generation.worker_class(
             child.age,
@@ -65,6 +78,8 @@ class WorkerProgram:
 
         worker.notice = tell
         worker.pid = os.getpid()
+        for listener in self._foreign:
+            listener.close()
         try:
             set_title(f"gunicorn: worker [{self._server.proc_name}]")
             log.info("Booting worker with pid: %s", worker.pid)
@@ -98,4 +113,11 @@ def explain(problem: AppLoadError) -> str:
     cause = problem.__cause__
     if not problem.own_fault or cause is None:
         return str(problem)
-    return f"{problem}\n{''.join(traceback.format_exception(cause)).rstrip()}"
+    trace = cause.__traceback__
+    while trace is not None and _is_machinery(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return f"{problem}\n{''.join(traceback.format_exception(type(cause), cause, trace)).rstrip()}"
+
+
+def _is_machinery(filename: str) -> bool:
+    return filename.startswith(("<frozen importlib", _PACKAGE)) or filename == importlib.__file__

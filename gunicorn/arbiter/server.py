@@ -12,15 +12,15 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from gunicorn import __version__
-from gunicorn.arbiter.generation import Environment, Generation, binds, listen_options, policy_of
+from gunicorn.arbiter.generation import policy_of
 from gunicorn.arbiter.identity import Identity
+from gunicorn.arbiter.lineage import Lineage
 from gunicorn.arbiter.program import WorkerProgram
-from gunicorn.config import Config, Settings, resolve_class, resolve_worker_class
+from gunicorn.config import Level, Settings, resolve_class
 from gunicorn.errors import EXIT_CONFIG, GunicornError
 from gunicorn.host.process import set_title
 from gunicorn.host.signals import SignalPipe, signal_name
@@ -29,12 +29,15 @@ from gunicorn.log.logger import Logger
 from gunicorn.metrics import cells as columns
 from gunicorn.metrics.bus import Bus
 from gunicorn.metrics.cells import Cells, Stage
-from gunicorn.net.listeners import Listener, open_listeners, stop_intake
+from gunicorn.net.listeners import Listener, stop_intake
 from gunicorn.supervisor import upgrade
 from gunicorn.supervisor.child import Child
 from gunicorn.supervisor.loop import Loop
 from gunicorn.supervisor.plan import Goal
 from gunicorn.supervisor.pool import Pool
+
+STATSD_LOGGER = "gunicorn.instrument.statsd.Statsd"
+"""The logger where `statsd_host` is set and `logger_class` is not."""
 
 SPARE_SLOTS = 64
 """Rows of cells beyond four times the configured workers: room for TTIN and for two generations."""
@@ -50,18 +53,14 @@ class Arbiter:
         """Reads the settings and, with `preload_app`, loads the application. Raises GunicornError."""
         self.app = app
         self.pid = os.getpid()
-        self.LISTENERS: list[Listener] = []
-        self.environment = Environment()
         self.loop = Loop()
         self.bus = Bus()
         self.notifier = Notifier()
-        self._heard: deque[signal.Signals] = deque()
-        self._code_changed = False
-        self._signals: SignalPipe | None = None
-        self.cfg = _settings_of(app)
+        self.lineage = Lineage(app)
         self.log: Any = _logger_class(self.cfg)(self.cfg)
+        self._follow()
         self.identity = Identity(self.loop, self.log, self._promoted)
-        self._adopt_settings()
+        self.lineage.adopt()
         self.cells = Cells(4 * self.cfg.workers + SPARE_SLOTS)
         self.pool = Pool(
             self.cfg.workers,
@@ -73,21 +72,32 @@ class Arbiter:
             emit=self.bus.emit,
             separate=self._separate,
         )
-        self._generations: dict[int, Generation] = {}
+        self._heard: deque[signal.Signals] = deque()
+        self._code_changed = False
+        self._signals: SignalPipe | None = None
         self._fallback_target = self.num_workers
-        self._lent = False
-
-    def _adopt_settings(self) -> None:
-        """Takes over what the settings say about the process itself."""
-        self.address = self.cfg.address
-        self.timeout = self.cfg.timeout
-        self.proc_name = self.cfg.proc_name or self.cfg.default_proc_name
-        self.environment.apply(self.cfg.env)
-        self.worker_class = resolve_worker_class(self.cfg)
-        if self.cfg.preload_app:
-            self.app.wsgi()
 
     # -- what hooks and tools read
+
+    @property
+    def cfg(self) -> Settings:
+        """The settings in force."""
+        return self.lineage.cfg
+
+    @property
+    def proc_name(self) -> str:
+        """How the process is called in `ps`."""
+        return self.cfg.proc_name or self.cfg.default_proc_name
+
+    @property
+    def address(self) -> Any:
+        """Where `bind` says to listen, parsed."""
+        return self.cfg.address
+
+    @property
+    def LISTENERS(self) -> list[Listener]:  # noqa: N802 - the name that hooks know
+        """The listeners in force."""
+        return self.lineage.listeners
 
     @property
     def num_workers(self) -> int:
@@ -98,6 +108,8 @@ class Arbiter:
     def num_workers(self, number: int) -> None:
         before = self.pool.state.target
         after = self.pool.scale(number)
+        if after < number:
+            self.log.warning("There is room for %d workers, not for %d, until the next start", after, number)
         if after != before:
             self._guard("nworkers_changed", self.cfg.nworkers_changed, self, after, before)
             self.bus.emit("pool.scaled", old=before, new=after)
@@ -140,28 +152,17 @@ class Arbiter:
         self._signals = SignalPipe()
         self._signals.install(self._HANDLERS)
         self.loop.watch(self._signals.fileno(), self._hear)
-        inherited = upgrade.inherited(os.environ, listen_options(self.cfg))
         self.identity.assume(self.cfg.pidfile)
-        self._open(inherited)
+        self.lineage.open(self.log.warning, self._wait)
+        os.environ.pop(upgrade.PARENT_PID, None)
         self.notifier = Notifier.from_environment()
-        self._generations[1] = self._describe()
+        self.lineage.generations[1] = self.lineage.describe()
         self.log.info("Listening at: %s (%s)", ", ".join(map(str, self.LISTENERS)), self.pid)
         self.log.info("Using worker: %s", self.cfg.worker_class_str)
         self.cells.rows[0].page[columns.PHASE] = Stage.SERVING
         self._guard("nworkers_changed", self.cfg.nworkers_changed, self, self.num_workers, None)
         self.cfg.when_ready(self)
         self.bus.emit("server.started", server=self)
-
-    def _open(self, inherited: list[Listener]) -> None:
-        options = listen_options(self.cfg)
-        lent = upgrade.lent(os.environ, options)
-        if lent:
-            # What the service manager's socket unit says goes before `bind`, as its users expect.
-            self._lent = True
-            self.LISTENERS = lent
-            return
-        self.LISTENERS = open_listeners(binds(self.cfg), options, inherited, on_retry=self.log.warning, wait=self._wait)
-        _close_others(inherited, self.LISTENERS)
 
     def _wait(self, seconds: float) -> None:
         """Waits for a port to become free, and no longer than nobody says stop."""
@@ -228,7 +229,8 @@ class Arbiter:
 
     def _on_quit(self) -> None:
         """QUIT, INT: stop now."""
-        self._announce_stop()
+        if self.pool.state.goal is Goal.SERVE:
+            self._announce_stop()
         self.pool.quit()
 
     def _on_term(self) -> None:
@@ -311,61 +313,45 @@ class Arbiter:
         if self.pool.state.goal is not Goal.SERVE:
             return
         self.notifier.reloading()
-        before = self._generations[self.pool.state.generation]
+        before = self.lineage.generations[self.pool.state.generation]
         try:
-            generation = self._next_generation()
+            generation = self.lineage.renew(self._configure_log)
         except (Exception, SystemExit) as problem:
             # SystemExit: a configuration file, or code it imports, may call sys.exit().
             known = isinstance(problem, GunicornError)
-            self._become(before)
+            self.lineage.become(before, self._configure_log)
             self.log.error("Reload refused, the running configuration stays: %s", problem, exc_info=not known)
             self.bus.emit("server.reload_failed", reason=str(problem))
             self.notifier.ready("reload refused")
             return
         self._guard("on_reload", self.cfg.on_reload, self)
-        self._fallback_target = self.num_workers
-        self._generations[self.pool.renew(policy_of(self.cfg))] = generation
+        if self.pool.state.settled == self.pool.state.generation:
+            self._fallback_target = self.num_workers
+        if generation.listeners != before.listeners:
+            self.log.info("Listening at: %s", ", ".join(map(str, generation.listeners)))
+        self.lineage.generations[self.pool.renew(policy_of(self.cfg))] = generation
         self.num_workers = self.cfg.workers
 
-    def _next_generation(self) -> Generation:
-        """From the files of today to open sockets. Whatever it raises, `_become` undoes."""
-        self.app.reload()
-        self.cfg = _settings_of(self.app)
-        self._adopt_settings()
-        if not self._lent:
-            options = replace(listen_options(self.cfg), attempts=1)
-            before, self.LISTENERS = self.LISTENERS, open_listeners(binds(self.cfg), options, self.LISTENERS)
-            if before != self.LISTENERS:
-                self.log.info("Listening at: %s", ", ".join(map(str, self.LISTENERS)))
-        self._configure_log()
-        return self._describe()
-
-    def _describe(self) -> Generation:
-        """What is in force now, as a generation."""
-        return Generation(self.cfg, tuple(self.LISTENERS), self.worker_class, dict(vars(self.app)))
-
-    def _become(self, generation: Generation) -> None:
-        """Puts in force what `generation` was described with; sockets that are not its own are closed."""
-        vars(self.app).update(generation.app_state)
-        opened, self.LISTENERS = self.LISTENERS, list(generation.listeners)
-        _close_others(opened, self.LISTENERS)
-        if self.cfg is not generation.cfg:
-            self.cfg = generation.cfg
-            self._adopt_settings()
-            self._configure_log()
-
-    def _configure_log(self) -> None:
-        kind = _logger_class(self.cfg)
+    def _configure_log(self, cfg: Settings) -> None:
+        kind = _logger_class(cfg)
         if isinstance(self.log, kind) and isinstance(self.log, Logger):
-            self.log.reconfigure(self.cfg)
+            self.log.reconfigure(cfg)
         else:
-            self.log = self.pool.log = kind(self.cfg)
+            self.log = self.pool.log = kind(cfg)
+            self._follow()
+
+    def _follow(self) -> None:
+        """A logger that also counts hears of the pool."""
+        if self.cfg.statsd_host and isinstance(self.log, resolve_class(STATSD_LOGGER, "logger_class")):
+            self.log.follow(self.bus)
 
     # -- what the pool tells
 
     def program(self, child: Child) -> WorkerProgram:
         """The worker for `child`, of the generation it belongs to."""
-        return WorkerProgram(self, child, self._generations[child.generation], self.cells)
+        generation = self.lineage.generations[child.generation]
+        foreign = [listener for listener in self.lineage.all_listeners() if listener not in generation.listeners]
+        return WorkerProgram(self, child, generation, self.cells, foreign)
 
     def buried(self, child: Child, status: int) -> None:  # noqa: ARG002
         """A worker was reaped."""
@@ -383,15 +369,13 @@ class Arbiter:
     def settled(self, generation: int) -> None:
         """All wanted workers of `generation` serve and no other does."""
         self.log.debug("Generation %s serves with %s workers", generation, self.num_workers)
-        for old in self._generations.values():
-            _close_others(old.listeners, self.LISTENERS)
-        self._generations = {generation: self._generations[generation]}
+        self.lineage.keep_only(generation, unlink=self.identity.is_alone)
         self.notifier.ready(f"serving with {self.num_workers} workers")
 
     def abandoned(self, generation: int, fallback: int) -> None:
         """The new code or configuration cannot boot: what serves stays, with the settings it was born with."""
         self.log.error("Generation %s cannot boot and is abandoned; generation %s serves on", generation, fallback)
-        self._become(self._generations[fallback])
+        self.lineage.become(self.lineage.generations[fallback], self._configure_log)
         self.pool.state.policy = policy_of(self.cfg)
         self.num_workers = self._fallback_target
         self.notifier.ready("reload abandoned: new workers cannot boot")
@@ -412,18 +396,7 @@ class Arbiter:
             self.log.exception("The server hook %s failed", name)
 
 
-def _settings_of(app: Any) -> Settings:
-    """The settings of an application object, from now on unchangeable."""
-    cfg: Settings = app.cfg.freeze() if isinstance(app.cfg, Config) else app.cfg
-    return cfg
-
-
 def _logger_class(cfg: Settings) -> type[Any]:
+    if cfg.statsd_host and cfg.provenance["logger_class"].level is Level.DEFAULT:
+        return resolve_class(STATSD_LOGGER, "logger_class")
     return resolve_class(cfg.logger_class, "logger_class", str(cfg.provenance["logger_class"]))
-
-
-def _close_others(listeners: Iterable[Listener], kept: Iterable[Listener]) -> None:
-    numbers = {id(listener) for listener in kept}
-    for listener in listeners:
-        if id(listener) not in numbers:
-            listener.close(unlink=True)
