@@ -40,7 +40,7 @@ def _json_line(entry: Entry) -> str:
 class AccessLog:
     """Writes the line of one finished exchange. Shared by the threads of a worker; never raises."""
 
-    __slots__ = ("formatter", "line", "log", "logger", "plain", "sink", "skip", "views")
+    __slots__ = ("direct", "formatter", "line", "log", "logger", "plain", "sink", "skip", "views")
 
     @staticmethod
     def from_logger(logger: Any, cfg: Any, views: Views) -> Callable[[Entry], None] | None:
@@ -65,6 +65,8 @@ class AccessLog:
         self.line = line
         self.views = views
         self.skip = skip
+        self.direct = line is not None
+        """Nobody has an `access` or `atoms` of their own: lines through logging are made of the entry, too."""
         self.log = log = logger.access_log if isinstance(logger, Logger) else logging.getLogger("gunicorn.access")
         self.sink: Sink | None = None
         self.formatter: logging.Formatter | None = None
@@ -100,5 +102,8 @@ class AccessLog:
 
     def _through_logging(self, entry: Entry) -> None:
         resp, req = self.views(entry)
+        if self.direct:
+            self.logger.access_entry(entry, req)
+            return
         duration = timedelta(microseconds=entry.duration_ns / 1000)
         self.logger.access(resp, req, entry.environ, duration)

@@ -149,7 +149,7 @@ def user_of(authorization: object) -> str:
     if scheme.lower() != "basic":
         return ABSENT
     try:
-        decoded = base64.b64decode(token.strip(), validate=True).decode("utf-8", "backslashreplace")
+        decoded = base64.b64decode(token.strip(), validate=True).decode("latin-1")
     except (binascii.Error, ValueError):
         return ABSENT
     return decoded.partition(":")[0] or ABSENT

@@ -153,7 +153,24 @@ class Logger:
         """Every atom of one request by name, "{host}i" and the like included."""
         return self._atoms(Recorded(resp, environ, request_time), req)
 
-    def _atoms(self, entry: Recorded, req: Any) -> dict[str, Any]:
+    def access(self, resp: Any, req: Any, environ: Mapping[str, Any], request_time: timedelta) -> None:
+        """Writes the access line of one request through logging. Never raises."""
+        try:
+            entry = Recorded(resp, environ, request_time)
+            if self.observe is not None:
+                self.observe(entry)
+            if self.access_enabled:
+                self._log_access(entry, self.atoms(resp, req, environ, request_time))
+        except Exception:  # a broken format or override must not cost the answer; the error log tells
+            self.exception("Cannot write the access log")
+
+    def access_entry(self, entry: Entry, req: Any) -> None:
+        """The same for an exchange, which knows more than an environ; for loggers without `atoms` of their own."""
+        if self.observe is not None:
+            self.observe(entry)
+        self._log_access(entry, self._atoms(entry, req))
+
+    def _atoms(self, entry: Entry, req: Any) -> dict[str, Any]:
         atoms: dict[str, Any] = {name: evaluate(name, entry) for name in ATOMS}
         atoms["t"] = self.now()
         fields = req.headers.items() if isinstance(req.headers, Mapping) else req.headers
@@ -162,22 +179,15 @@ class Logger:
         atoms.update({f"{{{name.lower()}}}e": value for name, value in entry.environ.items()})
         return atoms
 
-    def access(self, resp: Any, req: Any, environ: Mapping[str, Any], request_time: timedelta) -> None:
-        """Writes the access line of one request through logging. Never raises."""
-        try:
-            if self.observe is not None:
-                self.observe(Recorded(resp, environ, request_time))
-            if self.access_enabled:
-                atoms = self.atoms_wrapper_class(self.atoms(resp, req, environ, request_time))
-                extra = None
-                if self.cfg.log_format == "json":
-                    attributes = access_record(Recorded(resp, environ, request_time))
-                    if type(self).atoms is not Logger.atoms:
-                        attributes["body"] = self.cfg.access_log_format % atoms
-                    extra = {"attributes": attributes}
-                self.access_log.info(self.cfg.access_log_format, atoms, extra=extra)
-        except Exception:  # a broken format or override must not cost the answer; the error log tells
-            self.exception("Cannot write the access log")
+    def _log_access(self, entry: Entry, values: Mapping[str, Any]) -> None:
+        atoms = self.atoms_wrapper_class(values)
+        extra = None
+        if self.cfg.log_format == "json":
+            attributes = access_record(entry)
+            if type(self).atoms is not Logger.atoms:
+                attributes["body"] = self.cfg.access_log_format % atoms
+            extra = {"attributes": attributes}
+        self.access_log.info(self.cfg.access_log_format, atoms, extra=extra)
 
     @property
     def access_enabled(self) -> bool:

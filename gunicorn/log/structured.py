@@ -24,6 +24,8 @@ SEVERITY: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
 _OWN_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"attributes", "message", "asctime"}
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+_ESCAPE = re.compile(r"\\(?:ud[89ab]..\\ud[c-f]..|(ud[89a-f]..)|.)")
+"""One escape of a JSON string; group 1 is half a surrogate pair without the other half."""
 
 encode: Callable[[Mapping[str, Any]], str] = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -40,7 +42,7 @@ def wire_text(text: str) -> str:
 
 def plain_text(text: str) -> str:
     """`text` without lone surrogates, which strict JSON readers refuse."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def access_record(entry: Entry) -> dict[str, Any]:
@@ -142,9 +144,12 @@ class JsonFormatter(logging.Formatter):
 def encode_any(line: Mapping[str, Any]) -> str:
     """`line` as JSON, whatever its values are."""
     try:
-        return encode(line)
+        text = encode(line)
     except (TypeError, ValueError, RecursionError):
-        return encode({str(key): _plain(value) for key, value in line.items()})
+        text = encode({str(key): _plain(value) for key, value in line.items()})
+    if "\\ud" in text:
+        text = _ESCAPE.sub(lambda match: "\\ufffd" if match[1] else match[0], text)
+    return text
 
 
 def _plain(value: Any) -> Any:
