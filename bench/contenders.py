@@ -6,12 +6,15 @@ installed there from a copy of the checkout, as a user would have it.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,14 +74,29 @@ def python_of(package: str) -> Path:
     return CACHE / package / "bin" / "python"
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Waits until no other benchmark runs from this checkout: two at once would measure each other."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another benchmark runs; waiting for it to end", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def prepare(packages: set[str]) -> None:
     """Makes the environments that are missing; ours is installed again, it may have changed."""
     for package in sorted(packages):
         target = CACHE / package
-        if not python_of(package).exists():
+        complete = target / "complete"
+        if not complete.exists():
             print(f"making {target.relative_to(ROOT)}", flush=True)
-            venv.create(target, with_pip=True, symlinks=True)
+            venv.create(target, with_pip=True, symlinks=True, clear=True)
             _pip(package, "flask", *filter(None, [PACKAGES[package]]))
+            complete.touch()
         if package == OURS:
             _install_checkout()
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.contenders import CACHE, CONTENDERS, OURS, prepare
+from bench.contenders import CACHE, CONTENDERS, OURS, alone, prepare
 from bench.load import MISSING, LoadError
 from bench.measure import HEADLINE, Figures, Pace, measure
 from bench.processes import StartError, cores
@@ -42,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = CACHE / "results" if options.quick else RESULTS
     if cores() < 2:
         print("one core only: server and load share it, the figures mean little", file=sys.stderr)
-    prepare({CONTENDERS[name].package for one in chosen for name in one.who if not _left_out(name, options)})
-    failures = sum(_run(workload, pace, folder, options) for workload in chosen)
+    with alone():
+        prepare({CONTENDERS[name].package for one in chosen for name in one.who if not _left_out(name, options)})
+        failures = sum(_run(workload, pace, folder, options) for workload in chosen)
     if not options.quick:
         DOCUMENT.write_text(render())
     return 1 if failures else 0
