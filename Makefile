@@ -15,7 +15,7 @@ help: ## this list
 
 run: $(VENV)/.run ## serve examples/demo on 127.0.0.1:8000 (BIND=HOST:PORT for another address)
 	@echo "demo: http://$(BIND)/  (Ctrl-C stops it)"
-	@cd examples/demo && exec ../../$(BIN)/gunicorn --bind $(BIND)
+	@cd examples/demo && exec $(abspath $(BIN))/gunicorn --bind $(BIND)
 
 test: lint types unit ## lint, formatting, types and unit tests
 
