@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import sys
+import time
 from dataclasses import dataclass
 from logging.handlers import SysLogHandler
 from typing import Any, Final
@@ -16,8 +16,12 @@ from urllib.parse import urlsplit
 
 from gunicorn.errors import ConfigError
 
-SEND_TIMEOUT: Final = 1.0
+SEND_TIMEOUT: Final = 0.5
 """Seconds that a connection to the log daemon may take, or a send wait for room."""
+REST: Final = 5.0
+"""Seconds in which nothing is tried after a failure: a dead daemon must not cost every line a timeout."""
+SEVERITIES: Final = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+"""Numbers of RFC 5424 6.2.1; other levels are a notice (5)."""
 PORT: Final = 514
 FACILITIES: Final = {**SysLogHandler.facility_names, "console": 14}
 
@@ -69,40 +73,104 @@ def facility_number(name: str) -> int:
         ) from None
 
 
-class Syslog(SysLogHandler):
-    """Sends records to a log daemon; a daemon that is slow or away costs lines, never a request."""
-
-    socket: Any
-    """logging's own attribute: the connection, or None while there is none."""
+class Syslog(logging.Handler):
+    """Sends records to a log daemon; a daemon that is slow or away costs lines, hardly time, never a request."""
 
     def __init__(self, target: SyslogAddress, facility: int) -> None:
-        """Raises OSError when a TCP daemon refuses or a host name is unknown."""
+        """Connects. Raises OSError when a TCP daemon refuses or a host name is unknown.
+
+        A unix socket may appear later, as with syslog(3).
+        """
+        super().__init__()
+        self.target = target
+        self.facility = facility
         self.lost = 0
-        super().__init__(address=target.address, facility=facility, socktype=target.kind)
-        self.append_nul = False
-        self._stream = target.kind is socket.SOCK_STREAM
-
-    def createSocket(self) -> None:  # noqa: N802 - the name is logging's
-        """Connects, then bounds every later send."""
-        before = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(SEND_TIMEOUT)
+        self._stream = False
+        self._rest_until = 0.0
+        self._socket: socket.socket | None = None
         try:
-            super().createSocket()
-        finally:
-            socket.setdefaulttimeout(before)
-        if self.socket is not None:
-            self.socket.settimeout(SEND_TIMEOUT)
+            self._socket = self._connect()
+        except OSError:
+            if not isinstance(target.address, str):
+                raise
 
-    def format(self, record: logging.LogRecord) -> str:
-        """A stream has no datagram borders: there, a line ends in LF."""
-        text = super().format(record)
-        return text + "\n" if self._stream else text
+    def emit(self, record: logging.LogRecord) -> None:
+        """Sends the record, or counts it as lost."""
+        try:
+            text = self.format(record)
+        except Exception:  # a record that cannot be formatted is its caller's bug; logging prints it
+            self.handleError(record)
+            return
+        if time.monotonic() < self._rest_until:
+            self.lost += 1
+            return
+        severity = SEVERITIES.get(record.levelno, 5)
+        try:
+            self._send(f"<{self.facility << 3 | severity}>{text}".encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            self._give_up(error)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the signature is logging's
-        """Counts the loss and tells the first of a streak."""
+    def close(self) -> None:
+        """Closes the connection; a later record opens it again."""
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            connection.close()
+        super().close()
+
+    def _send(self, message: bytes) -> None:
+        """One message, over a new connection when the old one is dead. Raises OSError."""
+        reused = self._socket is not None
+        try:
+            self._write(message)
+        except TimeoutError:
+            raise
+        except OSError:
+            if not reused:
+                raise
+            self.close()
+            self._write(message)
+
+    def _write(self, message: bytes) -> None:
+        if self._socket is None:
+            self._socket = self._connect()
+        if self._stream:
+            # A stream has no borders but LF, so LF within a message is written as rsyslog does.
+            self._socket.sendall(message.replace(b"\n", b"#012") + b"\n")
+        else:
+            self._socket.send(message)
+
+    def _connect(self) -> socket.socket:
+        address = self.target.address
+        if not isinstance(address, str):
+            family, kind, _, _, endpoint = socket.getaddrinfo(*address, type=self.target.kind or 0)[0]
+            return self._open(family, kind, endpoint)
+        if self.target.kind is not None:
+            return self._open(socket.AF_UNIX, self.target.kind, address)
+        try:
+            return self._open(socket.AF_UNIX, socket.SOCK_DGRAM, address)
+        except OSError:
+            return self._open(socket.AF_UNIX, socket.SOCK_STREAM, address)
+
+    def _open(self, family: int, kind: int, endpoint: Any) -> socket.socket:
+        connection = socket.socket(family, kind)
+        try:
+            connection.settimeout(SEND_TIMEOUT)
+            connection.connect(endpoint)
+        except OSError:
+            connection.close()
+            raise
+        self._stream = kind == socket.SOCK_STREAM
+        return connection
+
+    def _give_up(self, error: OSError) -> None:
+        """Counts a loss, lets the daemon rest, and tells of the first loss."""
+        if self._stream:
+            # Half a message may be out; the next one must not continue it.
+            self.close()
+        self._rest_until = time.monotonic() + REST
         self.lost += 1
         if self.lost == 1:
-            note = f"gunicorn: syslog at {self.address} does not take messages: {sys.exc_info()[1]}\n"
+            note = f"gunicorn: syslog at {self.target.address} does not take messages: {error}\n"
             try:
                 os.write(2, note.encode("utf-8", "backslashreplace"))
             except OSError:
