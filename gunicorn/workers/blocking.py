@@ -79,6 +79,7 @@ class BlockingWorker(Worker):
                 self.alive = False
                 self.cfg.worker_int(self)
                 self.quick = True
+                self.poller.next_tick = 0
 
     quick = False
 
@@ -153,7 +154,8 @@ class BlockingWorker(Worker):
             service.before = lambda exchange: before(self, RequestView(exchange.request))
         if after is not None:
             service.after = lambda exchange: self._after(after, exchange)
-        service.served = self.served
+        service.retire_at = self.max_requests
+        service.retire = self.retire
 
     def _after(self, hook: Callable[..., Any], exchange: Exchange) -> None:
         try:
@@ -161,12 +163,19 @@ class BlockingWorker(Worker):
         except Exception:
             self.log.exception("Exception in post_request hook")
 
-    def served(self) -> None:
-        """Counts a request; at max_requests asks once to be replaced."""
-        self.nr += 1
-        if self.nr == self.max_requests:
-            self.log.info("Autorestarting worker after current request.")
-            self.notice(RETIRE)
+    @property
+    def nr(self) -> int:
+        """How many requests this worker has served."""
+        return self.service.requests if self.booted else 0
+
+    @nr.setter
+    def nr(self, number: int) -> None:
+        """Counted by the driver; existing constructors set 0."""
+
+    def retire(self) -> None:
+        """Asks to be replaced at max_requests; serves on until the replacement is ready."""
+        self.log.info("Worker served %d requests and will be replaced (max_requests)", self.nr)
+        self.notice(RETIRE)
 
     def on_tick(self, now: int) -> None:
         """Once a second: the date of responses, and whether the arbiter is still there."""

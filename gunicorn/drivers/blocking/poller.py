@@ -69,8 +69,13 @@ class Poller:
         """
         service = self.service
         epoch = service.epoch
+        connections = service.connections
         for fd, mask in self.events:
-            self.handle(fd, mask)
+            connection = connections.get(fd)
+            if connection is not None:
+                connection.ready(mask, self.now)
+            else:
+                self.handle_other(fd, mask)
             if service.epoch != epoch:
                 return
         if not self.doors_open and not service.stopping and self.able():
@@ -85,17 +90,13 @@ class Poller:
         while service.waiting and service.epoch == epoch:
             self.pump_waiting(now)
 
-    def handle(self, fd: int, mask: int) -> None:
-        """Hands one event to its owner; one that was closed meanwhile has none."""
-        connection = self.service.connections.get(fd)
-        if connection is not None:
-            connection.ready(mask, self.now)
-        else:
-            other = self.others.get(fd)
-            if other is not None:
-                other.ready(mask, self.now)
-                if not self.able():
-                    self.set_doors(False)
+    def handle_other(self, fd: int, mask: int) -> None:
+        """An event of a door or of the signals; one of a connection that was closed meanwhile has no owner."""
+        other = self.others.get(fd)
+        if other is not None:
+            other.ready(mask, self.now)
+            if not self.able():
+                self.set_doors(False)
 
     def pump_waiting(self, now: int) -> None:
         """Goes on with a connection that has bytes inside."""

@@ -18,13 +18,27 @@ from gunicorn.bridge.exchange import ClientGone, Exchange
 from gunicorn.bridge.wsgi import Application, answer_failure
 from gunicorn.drivers.blocking.connection import FOREVER, Connection
 from gunicorn.drivers.blocking.readiness import Readiness, best_readiness
-from gunicorn.metrics import cells
-from gunicorn.metrics.cells import NOTE, Row
+from gunicorn.metrics.cells import (
+    ABORTED,
+    BYTES_OUT,
+    DURATION,
+    DURATION_BUCKETS,
+    DURATION_SUM,
+    HEARTBEAT,
+    IN_FLIGHT,
+    NOTE,
+    QUEUE,
+    QUEUE_SUM,
+    REJECTED,
+    STATUS_1XX,
+    TIMED_OUT,
+    Row,
+)
 from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.limits import Stamp, Timeouts
 
-_BOUNDS_NS = tuple(int(bound * 1e9) for bound in cells.DURATION_BUCKETS)
-_STATUS_CELLS = {str(first): cells.STATUS_1XX + first - 1 for first in range(1, 6)}
+_BOUNDS_NS = tuple(int(bound * 1e9) for bound in DURATION_BUCKETS)
+_STATUS_CELLS = {str(first): STATUS_1XX + first - 1 for first in range(1, 6)}
 _NOTE_SIZE = NOTE.size
 BURST_BELOW_NS = 2_000_000
 """While requests take less than this on average, a worker may accept several connections in one turn."""
@@ -108,8 +122,11 @@ class Service:
         self.before: Callable[[Exchange], None] | None = None
         self.after: Callable[[Exchange], None] | None = None
         self.access: Callable[[Exchange], None] | None = None
-        self.served: Callable[[], None] | None = None
-        """Called after each request: the count of max_requests."""
+        self.requests = 0
+        """How many requests the application was given."""
+        self.retire_at = -1
+        self.retire: Callable[[], None] = _nothing
+        """Called once, when `requests` reaches `retire_at` (max_requests)."""
 
     # -- one request -------------------------------------------------------------------------------------
 
@@ -129,7 +146,7 @@ class Service:
         if note >= 0:
             line = f"{request.method} {request.target}".encode("latin-1")
             NOTE.pack_into(self.notes, note * _NOTE_SIZE, started, line)
-        page[cells.IN_FLIGHT] += 1
+        page[IN_FLIGHT] += 1
         if self.average_ns >= self.keep_below_ns or self.stopping:
             machine.keep_alive = False
         try:
@@ -147,21 +164,22 @@ class Service:
         self.average_ns += (duration - self.average_ns) >> 3
         queued = started - connection.arrived
         exchange.queue_ns = queued
-        page[cells.QUEUE_SUM] += queued
-        page[cells.QUEUE + bisect_left(_BOUNDS_NS, queued)] += 1
-        page[cells.DURATION_SUM] += duration
-        page[cells.DURATION + bisect_left(_BOUNDS_NS, duration)] += 1
-        page[_STATUS_CELLS.get(exchange.status[:1], cells.ABORTED)] += 1
-        page[cells.BYTES_OUT] += exchange.sent
-        page[cells.IN_FLIGHT] -= 1
+        page[QUEUE_SUM] += queued
+        page[QUEUE + bisect_left(_BOUNDS_NS, queued)] += 1
+        page[DURATION_SUM] += duration
+        page[DURATION + bisect_left(_BOUNDS_NS, duration)] += 1
+        page[_STATUS_CELLS.get(exchange.status[:1], ABORTED)] += 1
+        page[BYTES_OUT] += exchange.sent
+        page[IN_FLIGHT] -= 1
         if note >= 0:
             NOTE.pack_into(self.notes, note * _NOTE_SIZE, 0, b"")
         if self.access is not None:
             self.access(exchange)
         if self.after is not None:
             self.after(exchange)
-        if self.served is not None:
-            self.served()
+        self.requests += 1
+        if self.requests == self.retire_at:
+            self.retire()
         connection.settle(ended)
 
     def _failed(self, connection: Connection, error: BaseException) -> None:
@@ -193,12 +211,12 @@ class Service:
 
     def rejected(self, connection: Connection, error: ProtocolError) -> None:
         """A rule of the wire was broken."""
-        self.page[cells.TIMED_OUT if error.status == 408 else cells.REJECTED] += 1
+        self.page[TIMED_OUT if error.status == 408 else REJECTED] += 1
         self.reporter.rejected(connection, error)
 
     def client_gone(self, connection: Connection) -> None:
         """A client left before its answer was complete."""
-        self.page[cells.ABORTED] += 1
+        self.page[ABORTED] += 1
         self.reporter.noticed(f"client {connection.machine.peer.host} left before the answer was complete")
 
     def spool_failed(self, error: OSError) -> None:
@@ -224,11 +242,15 @@ class Service:
 
     def beat(self, now: int) -> None:
         """The worker lives."""
-        self.page[cells.HEARTBEAT] = now
+        self.page[HEARTBEAT] = now
 
 
 def _always() -> bool:
     return True
+
+
+def _nothing() -> None:
+    pass
 
 
 def _never() -> bool:
