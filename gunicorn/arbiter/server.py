@@ -13,13 +13,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from gunicorn import __version__
 from gunicorn.arbiter.generation import policy_of
 from gunicorn.arbiter.identity import Identity
 from gunicorn.arbiter.lineage import Lineage
 from gunicorn.arbiter.program import WorkerProgram
+from gunicorn.arbiter.signals import SIGNALS
 from gunicorn.config import Level, Settings, resolve_class
 from gunicorn.errors import EXIT_CONFIG, GunicornError
 from gunicorn.host.process import set_title
@@ -150,7 +151,7 @@ class Arbiter:
         set_title(f"gunicorn: master [{self.proc_name}]")
         self.cfg.on_starting(self)
         self._signals = SignalPipe()
-        self._signals.install(self._HANDLERS)
+        self._signals.install(SIGNALS)
         self.loop.watch(self._signals.fileno(), self._hear)
         self.identity.assume(self.cfg.pidfile)
         self.lineage.open(self.log.warning, self._wait)
@@ -222,79 +223,43 @@ class Arbiter:
     def _obey(self, number: signal.Signals) -> None:
         if number is not signal.SIGCHLD:
             self.log.info("Handling signal: %s", signal_name(number))
-        self._HANDLERS[number](self)
+        SIGNALS[number](self)
 
-    def _on_child(self) -> None:
-        """Nothing: every turn reaps."""
+    # -- verbs: what a signal asks for
 
-    def _on_quit(self) -> None:
-        """QUIT, INT: stop now."""
-        if self.pool.state.goal is Goal.SERVE:
-            self._announce_stop()
-        self.pool.quit()
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server was told to stop."""
+        return self.pool.state.goal is not Goal.SERVE
 
-    def _on_term(self) -> None:
-        """TERM: finish what was begun and what waits in the accept queues; a second one does not wait."""
-        if self.pool.state.goal is not Goal.SERVE:
-            self._on_quit()
-            return
-        self._announce_stop()
-        self.cells.rows[0].page[columns.PHASE] = Stage.DRAINING if self.identity.is_alone else Stage.UPGRADED
-        if self.identity.is_alone:
+    def stop(self, *, graceful: bool) -> None:
+        """Finishes what was begun and what waits in the accept queues, or stops at once."""
+        if not self.is_stopping:
+            self.bus.emit("server.stopping", server=self)
+            if self.identity.successor:
+                self.notifier.mainpid(self.identity.successor)
+            else:
+                self.notifier.stopping()
+        if graceful:
+            self._stop_intake()
+            self.pool.drain()
+        else:
+            self.pool.quit()
+
+    def _stop_intake(self) -> None:
+        """No newcomers; who waits in the queues is served to the end, by us or by the other server."""
+        alone = self.identity.is_alone
+        self.cells.rows[0].page[columns.PHASE] = Stage.DRAINING if alone else Stage.UPGRADED
+        if alone:
             for listener in self.LISTENERS:
                 stop_intake(listener)
-        self.pool.drain()
 
-    def _announce_stop(self) -> None:
-        self.bus.emit("server.stopping", server=self)
-        if self.identity.successor:
-            self.notifier.mainpid(self.identity.successor)
-        else:
-            self.notifier.stopping()
-
-    def _on_hup(self) -> None:
-        self.log.info("Hang up: Master")
-        self.reload()
-
-    def _on_ttin(self) -> None:
-        self.num_workers += 1
-
-    def _on_ttou(self) -> None:
-        self.num_workers = max(1, self.num_workers - 1)
-
-    def _on_usr1(self) -> None:
+    def reopen(self) -> None:
+        """Reopens the log files, here and in the workers."""
         self.log.reopen_files()
         self.pool.forward(signal.SIGUSR1)
 
-    def _on_usr2(self) -> None:
-        if self.identity.successor:
-            self.log.warning("USR2 is ignored: the new master %s runs already", self.identity.successor)
-        elif self.identity.has_predecessor:
-            self.log.warning("USR2 is ignored: the old master %s still runs", os.getppid())
-        elif self.pool.state.goal is Goal.SERVE:
-            self._upgrade()
-
-    def _on_winch(self) -> None:
-        if not self.cfg.daemon:
-            self.log.debug("SIGWINCH is ignored: not a daemon")
-            return
-        self.log.info("Gracefully stopping workers")
-        self.num_workers = 0
-
-    _HANDLERS: ClassVar[dict[signal.Signals, Callable[[Arbiter], None]]] = {
-        signal.SIGCHLD: _on_child,
-        signal.SIGQUIT: _on_quit,
-        signal.SIGINT: _on_quit,
-        signal.SIGTERM: _on_term,
-        signal.SIGHUP: _on_hup,
-        signal.SIGTTIN: _on_ttin,
-        signal.SIGTTOU: _on_ttou,
-        signal.SIGUSR1: _on_usr1,
-        signal.SIGUSR2: _on_usr2,
-        signal.SIGWINCH: _on_winch,
-    }
-
-    def _upgrade(self) -> None:
+    def upgrade(self) -> None:
         """A new server on the same sockets, beside this one."""
         try:
             self.cfg.pre_exec(self)
@@ -306,11 +271,9 @@ class Arbiter:
         self.notifier.mainpid(self.pid)
         self.bus.emit("server.promoted", server=self)
 
-    # -- reload
-
     def reload(self) -> None:
         """Reads the configuration again and lets a new generation take over; on any error nothing changes."""
-        if self.pool.state.goal is not Goal.SERVE:
+        if self.is_stopping:
             return
         self.notifier.reloading()
         before = self.lineage.generations[self.pool.state.generation]

@@ -40,11 +40,13 @@ class Loop:
     def turn(self, wake_at: int | None) -> int:
         """Waits until something happens or monotonic `wake_at` ns, calls back, returns by how many ns it was late.
 
-        Less than LATE is 0. More means that the machine, the container or this process did not run for a
-        while, and so perhaps neither did the children: whoever judges their heartbeats must know.
+        Less than LATE is 0. More means that the machine, the container or this process stood still while it
+        waited, and so perhaps did the children: whoever judges their heartbeats must know. Time that the
+        caller spent before the turn does not count, for the children went on meanwhile.
         """
-        ready = self._selector.select(_seconds_until(wake_at))
-        late = 0 if wake_at is None else time.monotonic_ns() - wake_at
+        entered = time.monotonic_ns()
+        ready = self._selector.select(_seconds_until(wake_at, entered))
+        late = 0 if wake_at is None else time.monotonic_ns() - max(wake_at, entered)
         for key, _ in ready:
             # An earlier callback of this turn may have forgotten this one, and even reused its number.
             if self._selector.get_map().get(key.fd) is key:
@@ -52,7 +54,7 @@ class Loop:
         return late if late >= LATE else 0
 
 
-def _seconds_until(wake_at: int | None) -> float:
+def _seconds_until(wake_at: int | None, now: int) -> float:
     if wake_at is None:
         return MAX_WAIT
-    return min(max(0.0, (wake_at - time.monotonic_ns()) / 1e9), MAX_WAIT)
+    return min(max(0.0, (wake_at - now) / 1e9), MAX_WAIT)
