@@ -2,7 +2,7 @@
 
     {"workload", "date", "machine": {...}, "versions": {...}, "pace": {...},
      "rounds": [{contender: figures}], "medians": {contender: figures},
-     "targets": [{"who", "against", "figure", "bound", "at_most", "value", "each", "met"}]}
+     "targets": [{"who", "against", "figure", "bound", "at_most", "value", "each", "by_cpu", "met"}]}
 
 A ratio is taken round by round, between neighbours in time, and its median is the result: what slows the
 whole machine for a while slows both sides of a ratio.
@@ -30,12 +30,13 @@ Rounds = Sequence[dict[str, Figures]]
 def assess(workload: Workload, target: Target, rounds: Rounds) -> dict[str, Any]:
     """A target with what was measured. `met` is None when no round had its contenders."""
     figure = target.figure or HEADLINE[workload.kind]
-    each = []
-    for one in rounds:
-        if target.who in one and (not target.against or target.against in one):
-            base = one[target.against][figure] if target.against else 1.0
-            each.append(one[target.who][figure] / base)
+    whole = [one for one in rounds if target.who in one and (not target.against or target.against in one)]
+    each = [one[target.who][figure] / (one[target.against][figure] if target.against else 1.0) for one in whole]
     value = statistics.median(each) if each else None
+    by_cpu = None
+    if target.against and whole and figure == "rate":
+        # Per request, so the smaller is the better: the peer's over ours reads like the ratio of rates.
+        by_cpu = statistics.median(one[target.against]["cpu_us"] / max(one[target.who]["cpu_us"], 0.1) for one in whole)
     return {
         "who": target.who,
         "against": target.against,
@@ -44,6 +45,7 @@ def assess(workload: Workload, target: Target, rounds: Rounds) -> dict[str, Any]
         "at_most": target.at_most,
         "value": _short(value),
         "each": [_short(one) for one in each],
+        "by_cpu": _short(by_cpu),
         "met": None if value is None else target.met(value),
     }
 

@@ -52,12 +52,13 @@ def _workload(*targets: Target) -> Workload:
 
 def test_ratio_is_the_median_of_the_rounds_ratios() -> None:
     """Not the ratio of medians: here that would be 200 / 100."""
-    rounds = [{"a": {"rate": 100}, "b": {"rate": 10}}, {"a": {"rate": 200}, "b": {"rate": 100}}]
-    rounds.append({"a": {"rate": 900}, "b": {"rate": 300}})
+    each = ((100, 10, 5, 20), (200, 100, 5, 30), (900, 300, 5, 10))
+    rounds = [{"a": {"rate": a, "cpu_us": x}, "b": {"rate": b, "cpu_us": y}} for a, b, x, y in each]
     target = Target("a", 3.0, "b")
     found = assess(_workload(target), target, rounds)
     assert found["each"] == [10, 2, 3]
     assert found["value"] == 3
+    assert found["by_cpu"] == 4
     assert found["met"] is True
 
 
@@ -83,7 +84,7 @@ def test_table_shows_every_target_measured_or_not() -> None:
 
 def test_table_says_what_is_not_met() -> None:
     workload = WORKLOADS[0]
-    rounds = [{name: {"rate": 100.0 + place, "errors": 0.0} for place, name in enumerate(workload.who)}]
+    rounds = [{name: {"rate": 100.0 + place, "cpu_us": 10.0, "errors": 0.0} for place, name in enumerate(workload.who)}]
     result = {
         "date": "2026-01-01",
         "machine": {"processor": "x", "cores": 2, "system": "Linux 6", "python": "3.11.7"},
