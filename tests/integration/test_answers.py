@@ -241,9 +241,7 @@ def test_exc_info_after_the_head_is_raised(server):
     server.wait_log("too late to answer")
 
 
-@pytest.mark.parametrize(
-    "path", ["/never_started", "/started_twice", "/bad_status", "/bad_field", "/hop_by_hop", "/text_body"]
-)
+@pytest.mark.parametrize("path", ["/never_started", "/started_twice", "/bad_status", "/bad_field", "/text_body"])
 def test_breaches_of_the_interface_are_a_500_with_a_reason(server, path):
     response, received = None, b""
     with server.connect() as connection:
@@ -258,6 +256,13 @@ def test_breaches_of_the_interface_are_a_500_with_a_reason(server, path):
     assert b"forged" not in received
     eventually(lambda: "error" in server.log().lower(), "a line in the log")
     assert server.get("/length").body == b"hello"
+
+
+def test_fields_of_one_hop_are_not_the_applications(server):
+    """PEP 3333 forbids them: refused or left out, but never sent."""
+    response = server.get("/hop_by_hop")
+    assert response.headers("keep-alive") == []
+    assert response.headers("proxy-authenticate") == []
 
 
 def test_a_body_shorter_than_promised_closes(server):
@@ -283,8 +288,7 @@ def test_the_application_may_wish_to_close(server):
 def test_close_is_always_called(server):
     for path in ("/length", "/unknown", "/empty", "/no_content", "/raise_first", "/write", "/long"):
         with server.connect() as connection:
-            connection.send_request("GET", path)
-            connection.wait_closed(1) if path == "/long" else connection.read_response()
+            connection.request("GET", path)
         eventually(lambda path=path: path[1:] in closed(server), f"{path} was closed")
 
 

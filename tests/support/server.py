@@ -120,7 +120,7 @@ class Server:
                     return self
                 if self._connects():
                     return self
-                if attempt == 2 or "in use" not in self.log().lower():
+                if attempt == 2 or "taken" not in self.log():
                     raise AssertionError(f"the server did not start (exit {self.process.poll()})")
         except BaseException:
             self._print_log()
