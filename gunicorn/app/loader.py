@@ -122,16 +122,25 @@ def _raised_inside(error: BaseException) -> bool:
 
 
 def _missing(name: str, missing: str) -> str:
-    cwd = os.getcwd()
-    found = [entry.removesuffix(".py") for entry in os.listdir(cwd) if entry.endswith(".py") or _is_package(entry)]
-    close = difflib.get_close_matches(missing, found, n=1) if "." not in missing else []
-    hint = f"did you mean {close[0]!r}?" if close else f"it is neither in {cwd} nor elsewhere on sys.path"
     inner = f" (for {name!r})" if missing != name else ""
-    return f"there is no module {missing!r}{inner}; {hint}"
+    return f"there is no module {missing!r}{inner}; {_module_hint(missing)}"
 
 
-def _is_package(entry: str) -> bool:
-    return os.path.isdir(entry) and entry.isidentifier()
+def _module_hint(missing: str) -> str:
+    if missing.endswith(".py"):
+        return f"write {missing.removesuffix('.py')}:app, without .py"
+    try:
+        cwd = os.getcwd()
+        entries = [entry.removesuffix(".py") for entry in os.listdir(cwd) if _is_importable(entry)]
+    except OSError:
+        # The directory is gone or may not be read; then there is nothing to suggest.
+        return "it is nowhere on sys.path"
+    close = difflib.get_close_matches(missing, entries, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"it is neither in {cwd} nor elsewhere on sys.path"
+
+
+def _is_importable(entry: str) -> bool:
+    return entry.endswith(".py") or (entry.isidentifier() and os.path.isdir(entry))
 
 
 def _attribute(module: ModuleType, name: AppName) -> Any:

@@ -75,7 +75,7 @@ def read_paste(location: str, variables: Mapping[str, str], cwd: str) -> Reading
         found = dict(parser.items(section)) if parser.has_section(section) else {}
     except configparser.Error as error:
         raise ConfigError(f"Paste file: {error.message}".replace("\n", " "), setting="paste", source=path) from None
-    values: dict[str, Any] = {key: text for key, text in found.items() if key in TABLE}
+    values: dict[str, Any] = {key: text for key, text in found.items() if key in TABLE and key not in parser.defaults()}
     if "bind" not in values and "host" in found:
         host = f"[{found['host']}]" if ":" in found["host"] else found["host"]
         values["bind"] = f"{host}:{found['port']}" if found.get("port") else host
@@ -132,14 +132,15 @@ def _guarded(action: Callable[[], T], source: Source, path: str) -> T:
     try:
         return action()
     except SyntaxError as error:
-        where = f"{source.where}:{error.lineno}" if error.lineno else source.where
+        # A module that the file imports may be the broken one.
+        place = source.where if error.filename in (path, None) else error.filename
+        where = f"{place}:{error.lineno}" if error.lineno else place
         raise ConfigError(f"configuration file: {error.msg}: {(error.text or '').strip()}", source=where) from error
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if frame.filename == path] or frames[-1:]
-        raise ConfigError(
-            f"configuration file raised {type(error).__name__}: {error}", source=f"{source.where}:{own[-1].lineno}"
-        ) from error
+        text = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise ConfigError(f"configuration file raised {text}", source=f"{source.where}:{own[-1].lineno}") from error
 
 
 def _from_namespace(names: Mapping[str, Any], source: Source, text: str) -> Reading:
@@ -160,7 +161,7 @@ def _is_own(name: str, value: Any) -> bool:
 def _toml_file(path: str, cwd: str) -> Reading:
     table = _toml(path, cwd)
     if os.path.basename(path) == PROJECT_FILE:
-        table = table.get("tool", {}).get("gunicorn", {})
+        return _from_table(_own_table(table), path)
     return _from_table(table, path)
 
 
@@ -175,8 +176,19 @@ def _project_table(cwd: str) -> Reading | None:
     except OSError:
         # Nobody asked for this file to be read, so nobody misses it.
         return None
-    table = _toml(PROJECT_FILE, cwd).get("tool", {}).get("gunicorn")
-    return None if table is None else _from_table(table, f"{PROJECT_FILE} [tool.gunicorn]")
+    table = _own_table(_toml(PROJECT_FILE, cwd))
+    return _from_table(table, f"{PROJECT_FILE} [tool.gunicorn]") if table else None
+
+
+def _own_table(project: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`[tool.gunicorn]`, empty where the project has none. Raises ConfigError where it is no table."""
+    found: Mapping[str, Any] = project
+    for name in ("tool", "gunicorn"):
+        inner = found.get(name, {})
+        if not isinstance(inner, Mapping):
+            raise ConfigError("[tool.gunicorn] is not a table", source=PROJECT_FILE)
+        found = inner
+    return found
 
 
 def _toml(path: str, cwd: str) -> dict[str, Any]:
