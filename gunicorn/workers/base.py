@@ -11,6 +11,7 @@ import faulthandler
 import os
 import random
 import signal
+import ssl
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -68,6 +69,9 @@ class Worker:
         self.row = self.cells.rows[0]
         self.generation = 1
         self.notice: Callable[[bytes], None] = _unheard
+        self.tls: ssl.SSLContext | None = None
+        """The context of the TLS listeners, made in the arbiter: all workers share its session tickets."""
+        self._load_failure: BaseException | None = None
 
     def __str__(self) -> str:
         return f"<Worker {self.pid}>"
@@ -103,6 +107,7 @@ class Worker:
             if not self.cfg.reload:
                 raise
             self.log.error("The application could not be loaded; its next change will be tried: %s", error)
+            self._load_failure = error.__cause__ or error
             self.wsgi = broken_application(traceback.format_exc())
 
     def start_reloader(self) -> None:
@@ -112,8 +117,10 @@ class Worker:
             self.log.info("Worker reloading: %s modified", path)
             self.notice(CHANGED)
 
-        self.reloader = Reloader(self.cfg.reload_engine, self.cfg.reload_extra_files, changed)
+        self.reloader = Reloader(self.cfg.reload_engine, self.cfg.reload_extra_files, changed, report=self.log.warning)
         self.reloader.start()
+        if self._load_failure is not None:
+            self.reloader.watch_failure(self._load_failure)
 
     def run(self) -> None:
         """Serves until `alive` is False."""

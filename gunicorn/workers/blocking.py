@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any, cast
 
@@ -21,7 +20,6 @@ from gunicorn.host.clock import http_date
 from gunicorn.host.signals import SignalPipe
 from gunicorn.log.access import AccessLog
 from gunicorn.metrics import cells
-from gunicorn.net import tls
 from gunicorn.protocol.http1.connection import Http1
 from gunicorn.protocol.limits import Stamp
 from gunicorn.protocol.machine import Machine
@@ -125,25 +123,17 @@ class BlockingWorker(Worker):
         self.service = service
         policy = slices.http_policy(cfg)
         trust = slices.trust_policy(cfg)
-        tls_options = slices.tls_options(cfg)
-        scheme = "https" if tls_options is not None else "http"
+        context = self.tls
+        scheme = "https" if context is not None else "http"
 
         def machine(peer: Peer) -> Machine:
             return Http1(policy, trust, stamp, peer, scheme)
 
-        door = DoorOptions(machine)
-        if tls_options is not None:
-            door = replace(door, tls=tls.listener_context(tls_options, self._context_hook()))
-        doors = [Door(service, sock, door) for sock in listening_sockets(self.sockets)]
+        options = DoorOptions(machine, context)
+        doors = [Door(service, listener, options) for listener in self.sockets]
         self.poller = Poller(service, doors, self, max_connections=cfg.worker_connections)
         self.poller.on_tick = self.on_tick
         self._attach_observers()
-
-    def _context_hook(self) -> Callable[..., Any] | None:
-        hook = self.cfg.hook("ssl_context")
-        if hook is None:
-            return None
-        return lambda default: hook(self.cfg, default)
 
     def _attach_observers(self) -> None:
         """Hooks, access log and counting: what nobody asked for stays None and costs nothing."""
@@ -199,17 +189,6 @@ class BlockingWorker(Worker):
         poller = self.poller
         while not self.is_over():
             poller.turn()
-
-
-def listening_sockets(sockets: Sequence[Any]) -> list[Any]:
-    """The plain sockets of the arbiter's listeners, or the sockets themselves."""
-    found = []
-    for item in sockets:
-        try:
-            found.append(item.sock)
-        except AttributeError:
-            found.append(item)
-    return found
 
 
 def _views(exchange: Exchange) -> tuple[ResponseView, RequestView]:

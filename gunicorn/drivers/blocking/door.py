@@ -16,6 +16,7 @@ from gunicorn.drivers.blocking.readiness import READ
 from gunicorn.drivers.blocking.tlssocket import TlsSocket
 from gunicorn.metrics import cells
 from gunicorn.net.address import peer_of
+from gunicorn.net.listener import Listener
 from gunicorn.protocol.machine import Machine
 from gunicorn.protocol.trust import Peer
 
@@ -39,14 +40,15 @@ class DoorOptions:
 
 
 class Door:
-    """Accepts from one listening socket."""
+    """Accepts from one listener."""
 
-    def __init__(self, service: Service, sock: socket.socket, options: DoorOptions) -> None:
+    def __init__(self, service: Service, listener: Listener, options: DoorOptions) -> None:
         self.service = service
-        self.sock = sock
-        self.family = sock.family
+        self.sock = listener.sock
+        self.owned = listener.owned
+        self.family = listener.family
         self.options = options
-        self.server = peer_of(sock.getsockname(), sock.family)[:2]
+        self.server = peer_of(listener.getsockname(), self.family)[:2]
         self.last_accept = 0
 
     def ready(self, mask: int, now: int) -> None:  # noqa: ARG002

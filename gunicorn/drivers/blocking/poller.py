@@ -20,8 +20,10 @@ SHUT_TICK_NS = 50_000_000
 """The tick while the doors are shut because every thread is busy."""
 SHORT_TICK_NS = 10_000_000
 """The tick while stopping: an end is noticed at once."""
-DRAIN_NS = 50_000_000
+DRAIN_NS = 150_000_000
 """An accept queue that stayed empty for so long is empty: handshakes under way have ended."""
+DRAIN_LIMIT_NS = 2_000_000_000
+"""The most that is spent on accept queues where newcomers cannot be refused."""
 IDLE_GRACE_NS = 500_000_000
 """When the server stops, idle connections may send one more request for so long."""
 
@@ -52,6 +54,7 @@ class Poller:
         self.next_tick = 0
         self.doors_open = False
         self.draining = False
+        self.drain_until = 0
         shortest = min(service.handshake_ns, service.header_ns, service.body_ns, service.write_ns, FOREVER)
         self.tick_ns = max(min(TICK_NS, shortest // 2, (service.keepalive_ns or TICK_NS) // 2), 5 * SHORT_TICK_NS)
         service.able = self.able
@@ -172,8 +175,11 @@ class Poller:
         self.next_tick = 0
         if drain_queue:
             self.draining = True
-            for door in self.doors:
+            self.drain_until = now + DRAIN_LIMIT_NS
+            for door in list(self.doors):
                 door.last_accept = now
+                if not door.owned:
+                    self._leave(door)  # whoever owns the socket keeps its queue
             grace = IDLE_GRACE_NS
         else:
             self.leave_doors()
@@ -191,7 +197,7 @@ class Poller:
             if self.able():
                 before = door.last_accept
                 door.ready(0, now)
-                if door.last_accept == before and now - before >= DRAIN_NS:
+                if (door.last_accept == before and now - before >= DRAIN_NS) or now >= self.drain_until:
                     self._leave(door)
         if not self.doors:
             self.draining = False

@@ -16,6 +16,8 @@ from gunicorn.drivers.blocking.door import Door, DoorOptions
 from gunicorn.drivers.blocking.poller import Poller
 from gunicorn.drivers.blocking.service import Service, ServiceOptions
 from gunicorn.metrics.cells import Cells
+from gunicorn.net.address import Bind, BindKind
+from gunicorn.net.listener import Listener
 from gunicorn.protocol.http1.connection import Http1
 from gunicorn.protocol.limits import HttpPolicy, Limits, Stamp, Timeouts
 from gunicorn.protocol.trust import TrustPolicy
@@ -66,7 +68,6 @@ class Running:
 
     def __init__(self, app: Callable, threads: int, times: Timeouts, limits: Limits, max_connections: int, **options):
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.setblocking(False)
         self.address = self.listener.getsockname()
         self.row = Cells(1).rows[1]
         self.said = Recorder()
@@ -75,7 +76,9 @@ class Running:
         stamp = Stamp("test", "Thu, 01 Jan 1970 00:00:00 GMT")
         self.service = Service(app, replace(settings, **options), self.row, stamp, self.said)
         policy, trust = HttpPolicy(limits=limits), TrustPolicy()
-        door = Door(self.service, self.listener, DoorOptions(lambda peer: Http1(policy, trust, stamp, peer, "http")))
+        machine = DoorOptions(lambda peer: Http1(policy, trust, stamp, peer, "http"))
+        bind = Bind(BindKind.TCP, *self.address)
+        door = Door(self.service, Listener(self.listener, bind, name="test"), machine)
         self.poller = Poller(self.service, [door], self.source, max_connections=max_connections)
         self.over = False
         self.thread = threading.Thread(target=self._serve, args=(threads,), daemon=True)
