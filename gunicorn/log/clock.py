@@ -6,7 +6,6 @@ Month names are English whatever the locale (Common Log Format); the zone is the
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import Final
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -25,8 +24,9 @@ def common_log_time(seconds: float) -> str:
 
 def utc_time(seconds: float) -> str:
     """`seconds` since the epoch as RFC 3339 UTC with milliseconds: "2026-01-31T12:00:00.123Z"."""
-    at = datetime.fromtimestamp(seconds, UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+    year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
+    milliseconds = int(seconds * 1000) % 1000
+    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{milliseconds:03d}Z"
 
 
 class SecondClock:

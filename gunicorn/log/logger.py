@@ -238,7 +238,8 @@ class Logger:
         return sink
 
     def _syslog(self, cfg: Any, name: str) -> Syslog:
-        prefix = cfg.syslog_prefix or cfg.proc_name or cfg.default_proc_name
+        # A colon ends the program name of a message (RFC 3164 4.1.3); "module:attr" is the usual default.
+        prefix = (cfg.syslog_prefix or cfg.proc_name or cfg.default_proc_name).replace(":", ".")
         try:
             handler = Syslog(parse_syslog_address(cfg.syslog_addr), facility_number(cfg.syslog_facility))
         except OSError as error:

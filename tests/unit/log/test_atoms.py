@@ -4,12 +4,13 @@ import base64
 import os
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gunicorn.log.atoms import ATOMS, compile_format, evaluate, response_field, user_of
+from gunicorn.log.atoms import ATOMS, NAMED, compile_format, evaluate, response_field, user_of
 from gunicorn.protocol.trust import Peer
 from tests.support.entries import FinishedExchange, request
 
@@ -183,3 +184,11 @@ def test_any_text_makes_one_printable_line(target: str, agent: str, user: str) -
     line = compile_format(DEFAULT)(entry)
     assert line.isascii()
     assert line.isprintable()
+
+
+def test_the_page_has_a_row_for_every_atom() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "logging.md").read_text(encoding="utf-8")
+    for name, atom in ATOMS.items():
+        assert f"| `%({name})s` | {atom.doc} |\n" in page
+    for family, doc in NAMED.items():
+        assert f"| `%({{NAME}}{family})s` | {doc} |\n" in page

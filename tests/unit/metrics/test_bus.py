@@ -80,3 +80,9 @@ def emitted() -> set[str]:
 def test_the_catalogue_and_the_source_agree() -> None:
     assert emitted() == set(EVENTS)
     assert all(doc.endswith(".") and "Data: " in doc for doc in EVENTS.values())
+
+
+def test_the_page_has_a_row_for_every_event() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "logging.md").read_text(encoding="utf-8")
+    for event, doc in EVENTS.items():
+        assert f"| `{event}` | {doc} |\n" in page
