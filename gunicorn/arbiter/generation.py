@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from gunicorn.config import Settings, slices
 from gunicorn.net.address import Bind, parse_bind
 from gunicorn.net.listeners import Listener, ListenOptions
-from gunicorn.net.tls import server_context
+from gunicorn.net.tls import listener_context
 from gunicorn.supervisor.plan import SECOND, Policy
 
 QUICK_TIMEOUT = 5 * SECOND
@@ -32,6 +33,8 @@ class Generation:
     app_state: Mapping[str, Any]
     """The attributes of the application object, its own configuration among them."""
     directory: str
+    tls: ssl.SSLContext | None
+    """Of all listeners; None where they speak plain text."""
 
 
 def policy_of(cfg: Settings) -> Policy:
@@ -68,14 +71,16 @@ def listen_options(cfg: Settings) -> ListenOptions:
     )
 
 
-def check_certificate(cfg: Settings) -> None:
-    """Raises ListenError here, in one line, rather than in every worker.
+def tls_context(cfg: Settings) -> ssl.SSLContext | None:
+    """The context of this generation's listeners, made once, before the workers give up their privileges.
 
-    A hook of the operator may make the context from something else, so then nothing is checked.
+    All of them share its session tickets, so a client resumes wherever it lands. Raises ListenError.
     """
     options = slices.tls_options(cfg)
-    if options is not None and cfg.hook("ssl_context") is None:
-        server_context(options)
+    if options is None:
+        return None
+    hook = cfg.hook("ssl_context")
+    return listener_context(options, None if hook is None else lambda default: hook(cfg, default))
 
 
 def preload(app: Any) -> None:

@@ -7,6 +7,7 @@ happens, and what becomes of the workers, is `arbiter.server`'s business.
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -15,9 +16,9 @@ from gunicorn.arbiter.generation import (
     Environment,
     Generation,
     binds,
-    check_certificate,
     listen_options,
     preload,
+    tls_context,
 )
 from gunicorn.config import Config, Settings, resolve_worker_class
 from gunicorn.net.listeners import Listener, open_listeners
@@ -34,6 +35,7 @@ class Lineage:
         self.worker_class: type[Any] = object
         self.listeners: list[Listener] = []
         self.generations: dict[int, Generation] = {}
+        self.tls: ssl.SSLContext | None = None
         self._environment = Environment()
         self._lent = False
 
@@ -41,7 +43,7 @@ class Lineage:
         """Puts in force what the settings say about the process itself. Raises GunicornError."""
         self._environment.apply(self.cfg.env)
         self.worker_class = resolve_worker_class(self.cfg)
-        check_certificate(self.cfg)
+        self.tls = tls_context(self.cfg)
         if self.cfg.preload_app:
             preload(self.app)
 
@@ -75,7 +77,8 @@ class Lineage:
 
     def describe(self) -> Generation:
         """What is in force now, to be remembered."""
-        return Generation(self.cfg, tuple(self.listeners), self.worker_class, dict(vars(self.app)), os.getcwd())
+        state = dict(vars(self.app))
+        return Generation(self.cfg, tuple(self.listeners), self.worker_class, state, os.getcwd(), self.tls)
 
     def become(self, generation: Generation, configure_log: Callable[[Settings], None]) -> None:
         """Puts in force again what `generation` was described with; closes what was opened since."""

@@ -59,6 +59,7 @@ class WorkerProgram:
         worker.generation = child.generation
         worker.cells = cells
         worker.row = cells.rows[child.slot]
+        worker.tls = generation.tls
         self.worker = worker
         self._cfg.pre_fork(server, worker)
 
