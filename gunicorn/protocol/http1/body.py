@@ -46,7 +46,7 @@ class ChunkedDecoder:
         self._policy = policy
         self._expect = _Expect.SIZE
         self._left = 0
-        self._line = b""
+        self._line = bytearray()
         self._total = 0
         self._extensions = 0
         self._trailer_lines: list[str] = []
@@ -74,14 +74,16 @@ class ChunkedDecoder:
                     self._expect = _Expect.DATA_END
                 continue
             end = data.find(b"\n", position)
-            piece = data[position:] if end < 0 else data[position : end + 1]
-            line = self._line + piece if self._line else piece
-            position += len(piece)
-            self._check_partial(line)
             if end < 0:
-                self._line = line
+                self._line += data[position:]
+                self._check_partial(self._line)
                 break
-            self._line = b""
+            line = data[position : end + 1]
+            position = end + 1
+            if self._line:
+                line = bytes(self._line) + line
+                self._line.clear()
+            self._check_partial(line)
             if not line.endswith(b"\r\n"):
                 raise ProtocolError(400, "chunk-bare-lf", "RFC 9112 7.1", f"LF without CR: {_quoted(line)}")
             self._take_line(line[:-2])
@@ -90,7 +92,7 @@ class ChunkedDecoder:
                 break
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _check_partial(self, line: bytes) -> None:
+    def _check_partial(self, line: bytes | bytearray) -> None:
         """Bounds a line that may still grow, and refuses data longer than its chunk at its first byte."""
         if self._expect is _Expect.SIZE:
             if len(line) > MAX_SIZE_DIGITS + MAX_EXTENSION + 2:

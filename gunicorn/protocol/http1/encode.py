@@ -63,7 +63,7 @@ def encode_head(
             length = int(value) if plain else response_length(value)
     framing, said = Framing.LENGTH, b""
     if empty or request.method in _WITHOUT_BODY:
-        pairs, framing, said, close = _bodiless(pairs, kinds, code, length, size, last, request, close)
+        pairs, framing, length, said, close = _bodiless(pairs, kinds, code, length, size, last, request, close)
     elif length < 0:
         framing, length, said = _frame(size, last, request.version != "HTTP/1.0")
         close = close or framing is Framing.CLOSE
@@ -140,8 +140,8 @@ def _bodiless(
     last: bool,
     request: Request,
     close: bool,
-) -> tuple[list[Pair], Framing, bytes, bool]:
-    """(fields, framing, length line, close) of an answer to HEAD or CONNECT, or of a status without content.
+) -> tuple[list[Pair], Framing, int, bytes, bool]:
+    """(fields, framing, length, length line, close) of an answer to HEAD or CONNECT, or of a status without content.
 
     1xx, 204 and a tunnel to CONNECT carry no length (RFC 9110 8.6, 9.3.6). HEAD and 304 keep the one that the
     application gave; it is never made up from the absence of a body, only from a body that is there.
@@ -149,14 +149,14 @@ def _bodiless(
     tunnel = request.method == "CONNECT" and 200 <= code < 300
     if code < 200 or code == 204 or tunnel:
         kept = [pair for pair in pairs if kinds[pair[0]] != LENGTH]
-        return kept, Framing.CLOSE if tunnel and code != 204 else Framing.NONE, b"", close or tunnel
+        return kept, Framing.CLOSE if tunnel and code != 204 else Framing.NONE, -1, b"", close or tunnel
     if request.method != "CONNECT" or code == 304:
         known = length < 0 and last and size > 0 and code != 304
-        return list(pairs), Framing.NONE, b"Content-Length: %d\r\n" % size if known else b"", close
+        return list(pairs), Framing.NONE, length, b"Content-Length: %d\r\n" % size if known else b"", close
     if length >= 0:
-        return list(pairs), Framing.LENGTH, b"", close
+        return list(pairs), Framing.LENGTH, length, b"", close
     framing, length, said = _frame(size, last, False)
-    return list(pairs), framing, said, True
+    return list(pairs), framing, length, said, True
 
 
 def encode_interim(status: str, fields: Iterable[Pair], policy: HttpPolicy) -> bytes:
