@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gunicorn.log.logger import Logger
 from gunicorn.log.entry import Entry
+from gunicorn.log.logger import Logger
 from gunicorn.metrics import statsd
 
 METRIC_VAR: Final = "metric"

@@ -87,9 +87,12 @@ class AccessLog:
                 or self.line is None
                 or log.filters
                 or log.disabled
+                or log.level > logging.INFO
+                or log.manager.disable >= logging.INFO
                 or log.propagate
                 or log.handlers != self.plain
                 or sink.filters
+                or sink.level > logging.INFO
                 or sink.formatter is not self.formatter
             ):
                 self._through_logging(entry)

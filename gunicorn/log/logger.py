@@ -159,7 +159,7 @@ class Logger:
             entry = Recorded(resp, environ, request_time)
             if self.observe is not None:
                 self.observe(entry)
-            if self.access_enabled:
+            if self.access_enabled and self.access_log.isEnabledFor(logging.INFO):
                 self._log_access(entry, self.atoms(resp, req, environ, request_time))
         except Exception:  # a broken format or override must not cost the answer; the error log tells
             self.exception("Cannot write the access log")
@@ -168,7 +168,8 @@ class Logger:
         """The same for an exchange, which knows more than an environ; for loggers without `atoms` of their own."""
         if self.observe is not None:
             self.observe(entry)
-        self._log_access(entry, self._atoms(entry, req))
+        if self.access_log.isEnabledFor(logging.INFO):
+            self._log_access(entry, self._atoms(entry, req))
 
     def _atoms(self, entry: Entry, req: Any) -> dict[str, Any]:
         atoms: dict[str, Any] = {name: evaluate(name, entry) for name in ATOMS}

@@ -12,7 +12,8 @@ import pytest
 from gunicorn.errors import ConfigError
 from gunicorn.log.access import AccessLog
 from gunicorn.log.logger import Logger
-from tests.support.entries import FinishedExchange, request, settings, views
+from tests.support.entries import FinishedExchange, settings, views
+from tests.support.entries import request as made
 
 
 def access_log(path: Path, kind: type[Logger] = Logger, **changes: Any) -> Any:
@@ -59,7 +60,7 @@ def test_budget_of_python_frames(access_file: Path) -> None:
     "entry",
     [
         FinishedExchange(),
-        FinishedExchange(request=request('/"x\\\n?q="', HTTP_USER_AGENT='é"', HTTP_HOST="h:1"), status="503 Busy"),
+        FinishedExchange(request=made('/"x\\\n?q="', HTTP_USER_AGENT='é"', HTTP_HOST="h:1"), status="503 Busy"),
     ],
 )
 def test_both_ways_write_the_same(access_file: Path, log_format: str, entry: FinishedExchange) -> None:
@@ -92,15 +93,17 @@ def test_a_filter_added_later_sees_atoms_and_can_refuse(access_file: Path) -> No
         return "/healthz" not in record.getMessage()
 
     logging.getLogger("gunicorn.access").addFilter(refuse_health)
-    write(FinishedExchange(request=request("/healthz")))
-    write(FinishedExchange(request=request("/other")))
+    write(FinishedExchange(request=made("/healthz")))
+    write(FinishedExchange(request=made("/other")))
     assert "/other" in access_file.read_text()
     assert "/healthz" not in access_file.read_text()
     assert [atoms["U"] for atoms in seen] == ["/healthz", "/other"]
 
 
-@pytest.mark.parametrize("change", ["handler", "formatter", "disabled", "removed", "sink filter"])
-def test_changes_to_the_logger_are_respected(access_file: Path, change: str) -> None:
+@pytest.mark.parametrize(
+    "change", ["handler", "formatter", "disabled", "removed", "level", "sink level", "logging.disable", "sink filter"]
+)
+def test_changes_to_the_logger_are_respected(access_file: Path, change: str, request: pytest.FixtureRequest) -> None:
     write = access_log(access_file, access_log_format="%(m)s")
     log = logging.getLogger("gunicorn.access")
     sink, extra = log.handlers[0], []
@@ -118,6 +121,13 @@ def test_changes_to_the_logger_are_respected(access_file: Path, change: str) -> 
     elif change == "removed":
         log.removeHandler(sink)
         log.addHandler(Collect())
+    elif change == "level":
+        log.setLevel(logging.WARNING)
+    elif change == "sink level":
+        sink.setLevel(logging.WARNING)
+    elif change == "logging.disable":
+        request.addfinalizer(lambda: logging.disable(logging.NOTSET))
+        logging.disable(logging.INFO)
     else:
         sink.addFilter(lambda record: False)
     write(FinishedExchange())
@@ -149,7 +159,7 @@ def test_an_overridden_access_is_called_even_with_the_access_log_off(error_file:
     logger = OwnAccess(cfg)
     write = AccessLog.from_logger(logger, cfg, views)
     assert write is not None
-    write(FinishedExchange(request=request(HTTP_X="1")))
+    write(FinishedExchange(request=made(HTTP_X="1")))
     assert logger.calls == [
         ("200 OK", [("X", "1")], {"REMOTE_ADDR": "192.0.2.7"}, timedelta(seconds=1, microseconds=234568))
     ]
@@ -179,11 +189,11 @@ def test_a_logger_that_is_not_ours_gets_its_call(access_file: Path) -> None:
 
 def test_skipped_paths_are_logged_when_they_fail(access_file: Path) -> None:
     write = access_log(access_file, access_log_skip=["/healthz"], access_log_format="%(U)s %(s)s")
-    write(FinishedExchange(request=request("/healthz")))
-    write(FinishedExchange(request=request("/healthz?x"), status="304 Not Modified"))
-    write(FinishedExchange(request=request("/healthz"), status="503 No"))
-    write(FinishedExchange(request=request("/healthz"), status=""))
-    write(FinishedExchange(request=request("/healthz/deep")))
+    write(FinishedExchange(request=made("/healthz")))
+    write(FinishedExchange(request=made("/healthz?x"), status="304 Not Modified"))
+    write(FinishedExchange(request=made("/healthz"), status="503 No"))
+    write(FinishedExchange(request=made("/healthz"), status=""))
+    write(FinishedExchange(request=made("/healthz/deep")))
     assert access_file.read_text() == "/healthz 503\n/healthz -\n/healthz/deep 200\n"
 
 
