@@ -52,7 +52,8 @@ class Crew:
         """Counts what ran on the polling thread; the watcher compares."""
         self.inline = False
         self.watched = False
-        self.note_of: dict[int, int] = {}
+        self.leader = 0
+        """The number of the thread that polls: its place in the worker's row of cells."""
         self.over = threading.Event()
         service = self.service
         service.threaded = True
@@ -64,23 +65,24 @@ class Crew:
     # -- life --------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Runs the crew on this thread and `threads` more until `finished()`."""
-        self._note_here(0)
-        for number in range(1, self.threads + 1):
-            threading.Thread(target=self._work, args=(number,), name=f"gunicorn-{number}", daemon=True).start()
-        self._lead(self.service.epoch)
-        self.follow()
+        """Runs the crew until `finished()`.
+
+        The calling thread, which is the main one in a worker, only waits: signal handlers run there, and a
+        quick end must not wait for an application.
+        """
+        for number in range(self.threads + 1):
+            note = number if number < cells.NOTES else -1
+            threading.Thread(target=self._join, args=(note,), name=f"gunicorn-{number}", daemon=True).start()
         self.over.wait()
 
-    def _work(self, number: int) -> None:
-        self._note_here(number)
-        self.follow()
+    def _join(self, number: int) -> None:
+        if number == 0:
+            self._lead(self.service.epoch, number)
+        self.follow(number)
 
-    def _note_here(self, number: int) -> None:
-        self.note_of[threading.get_ident()] = number if number < cells.NOTES else -1
-
-    def _lead(self, epoch: int) -> None:
+    def _lead(self, epoch: int, number: int) -> None:
         """Polls until another thread took over, or everything is over."""
+        self.leader = number
         service = self.service
         poller = self.poller
         while service.epoch == epoch:
@@ -92,7 +94,7 @@ class Crew:
             service.page[cells.THREADS_BUSY] = min(self.load, self.threads)
             poller.turn()
 
-    def follow(self) -> None:
+    def follow(self, number: int) -> None:
         """Runs what the leader hands out, watches the leader when asked, leads when it is stuck."""
         watching = False
         seen = looks = 0
@@ -110,15 +112,15 @@ class Crew:
                         self.inline = False
                         self.service.epoch = epoch = self.service.epoch + 1
                 if stuck:
-                    self._lead(epoch)
+                    self._lead(epoch, number)
                 continue
             if type(task) is Connection:
                 if watching:
                     watching = self.watched = False
-                self.service.run(task, self.note_of[threading.get_ident()])
-                self._done(task)
-                if task.state is State.READING and task.is_unread():
-                    self.again(task)
+                self.service.run(task, number)
+                with self.lock:
+                    self.load -= 1
+                self._give_back(task)
             elif type(task) is _Watch:
                 watching, seen, looks = True, -1, 0
             else:
@@ -143,23 +145,25 @@ class Crew:
         if not self.watched:
             self.watched = True
             self.tasks.put(_Watch())
-        service.run(connection, self.note_of[threading.get_ident()])
+        service.run(connection, self.leader)
         with self.lock:
+            self.load -= 1
             led = service.epoch == epoch
             if led:
                 self.inline = False
-        self._done(connection)
-        if not led and connection.state is State.READING and connection.is_unread():
-            self.again(connection)
+        if not led:
+            self._give_back(connection)
         return led
 
-    def _done(self, connection: Connection) -> None:
-        """The request is answered and the connection back with the poller (or closed)."""
+    def _give_back(self, connection: Connection) -> None:
+        """A request ran beside the poller: what happened to its connection meanwhile becomes an event again."""
         with self.lock:
-            self.load -= 1
             missed, connection.missed = connection.missed, False
-        if missed and connection.state is not State.CLOSED:
-            self._rearm(connection)
+        if connection.state is not State.CLOSED:
+            if missed:
+                self._rearm(connection)
+            if connection.state is State.READING and connection.is_unread():
+                self.again(connection)
         poller = self.poller
         if not poller.doors_open and not self.service.stopping and poller.able():
             self.wake()
