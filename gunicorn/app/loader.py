@@ -123,7 +123,7 @@ def _raised_inside(error: BaseException) -> bool:
 
 def _missing(name: str, missing: str) -> str:
     inner = f" (for {name!r})" if missing != name else ""
-    return f"there is no module {missing!r}{inner}; {_module_hint(missing)}"
+    return f"the application's module {missing!r}{inner} does not exist; {_module_hint(missing)}"
 
 
 def _module_hint(missing: str) -> str:
@@ -150,7 +150,7 @@ def _attribute(module: ModuleType, name: AppName) -> Any:
         try:
             following = getattr(found, part)
         except AttributeError:
-            raise AppLoadError(f"{walked} has no {part!r}{_nearby(found, part)}") from None
+            raise AppLoadError(f"application {walked!r} has no attribute {part!r}{_nearby(found, part)}") from None
         except Exception as error:
             raise _own_fault(f"reading {part!r} of {walked} failed", error) from error
         found, walked = following, f"{walked}:{part}" if found is module else f"{walked}.{part}"

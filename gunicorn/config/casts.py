@@ -116,13 +116,16 @@ def whole(minimum: int = 0, maximum: int | None = None, label: str = "int >= 0")
 def _seconds(value: Any) -> float:
     try:
         number = float(value) if isinstance(value, (str, int, float)) else -1.0
-    except ValueError:
+    except (ValueError, OverflowError):
         number = -1.0
     # NaN fails the comparison too.
     if not 0 <= number < float("inf"):
         raise Refusal(f"{shown(value)} is not a number of seconds >= 0")
     return number
 
+
+_LONGEST_NUMBER = 18
+"""Digits of the largest size or id that is read; int() itself gives up at some thousands."""
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -133,7 +136,7 @@ def _size(value: Any) -> int:
         text = value.strip().lower().removesuffix("ib").removesuffix("b")
         digits = text.rstrip("kmg")
         unit = text[len(digits) :]
-        if not digits.isdecimal() or unit not in _UNITS:
+        if not digits.isdecimal() or len(digits) > _LONGEST_NUMBER or unit not in _UNITS:
             raise Refusal(f"{shown(value)} is not {allowed}")
         return int(digits) * _UNITS[unit]
     number = _integer(value, allowed)
@@ -296,6 +299,10 @@ def named_class(*names: str) -> Kind:
     return Kind("class or dotted path", parse, {"type": "string"})
 
 
+_ID_END = 2**32 - 1
+"""The first number that is no user or group; the kernel reads it as "leave it"."""
+
+
 def _user(value: Any) -> int:
     if value is None or value == "":
         return os.geteuid()
@@ -309,16 +316,16 @@ def _group(value: Any) -> int:
 
 
 def _account(value: Any, what: str, look_up: Callable[[str], int]) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if not isinstance(value, str):
+    text = value.strip() if isinstance(value, str) else value
+    if isinstance(text, str) and text.isdecimal() and len(text) <= _LONGEST_NUMBER:
+        text = int(text)
+    if isinstance(text, int) and not isinstance(text, bool) and 0 <= text < _ID_END:
+        return text
+    if not isinstance(text, str):
         raise Refusal(f"{shown(value)} is not the name or number of a {what}")
-    text = value.strip()
-    if text.isdecimal():
-        return int(text)
     try:
         return look_up(text)
-    except KeyError:
+    except (KeyError, ValueError):
         raise Refusal(f"there is no {what} {text!r} on this system") from None
 
 
@@ -326,13 +333,15 @@ def _statsd(value: Any) -> tuple[str, int] | str | None:
     text = _text(value) if not isinstance(value, tuple) else ":".join(map(str, value))
     if not text:
         return None
+    if text.startswith("/"):
+        return text
     if text.lower().startswith("unix:"):
         path = text[5:].removeprefix("//")
         if path:
-            return path
+            return os.path.abspath(path)
     else:
         host, _, port = text.rpartition(":")
-        if host and port.isdecimal() and 0 < int(port) < 65536:
+        if host and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536:
             return host.removeprefix("[").removesuffix("]"), int(port)
     raise Refusal(f"{shown(value)} is neither HOST:PORT nor unix:PATH")
 

@@ -67,14 +67,17 @@ def _function(value: Any) -> Hook:
 
 def _imported(path: str) -> Any:
     module, dot, attribute = path.replace(":", ".").rpartition(".")
-    if not dot:
+    if not dot or not all(part.isidentifier() for part in module.split(".")):
         raise Refusal(f"{shown(path)} is not a function, nor the dotted path of one")
     try:
-        return vars(importlib.import_module(module))[attribute]
-    except ImportError as error:
-        raise Refusal(f"{shown(path)} cannot be imported: {error}") from error
-    except KeyError:
-        raise Refusal(f"{shown(path)}: module {module!r} has no {attribute!r}") from None
+        names = vars(importlib.import_module(module))
+    except Exception as error:
+        # Whatever the module raises is the operator's to repair; the line says what it was.
+        text = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise Refusal(f"{shown(path)} cannot be imported: {text}") from error
+    if attribute not in names:
+        raise Refusal(f"{shown(path)}: module {module!r} has no {attribute!r}")
+    return names[attribute]
 
 
 def _takes(function: Hook, count: int) -> bool:

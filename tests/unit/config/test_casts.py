@@ -198,6 +198,7 @@ def test_statsd_addresses():
     assert casts.STATSD.parse("[::1]:8125") == ("::1", 8125)
     assert casts.STATSD.parse(("host", 1)) == ("host", 1)
     assert casts.STATSD.parse("unix:///run/s") == casts.STATSD.parse("unix:/run/s") == "/run/s"
+    assert casts.STATSD.parse("/run/s") == "/run/s"
     assert casts.STATSD.parse(None) is casts.STATSD.parse("") is None
     for value in ("localhost", "host:0", "host:70000", "host:x", ":1", "unix:"):
         assert "HOST:PORT" in str(refusal(casts.STATSD, value))
