@@ -6,6 +6,7 @@ Month names are English whatever the locale (Common Log Format); the zone is the
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Final
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -24,9 +25,12 @@ def common_log_time(seconds: float) -> str:
 
 def utc_time(seconds: float) -> str:
     """`seconds` since the epoch as RFC 3339 UTC with milliseconds: "2026-01-31T12:00:00.123Z"."""
-    year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
-    milliseconds = int(seconds * 1000) % 1000
-    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{milliseconds:03d}Z"
+    return f"{_utc_second(int(seconds))}.{int(seconds * 1000) % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _utc_second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 class SecondClock:
