@@ -1,0 +1,187 @@
+"""USR2: a new arbiter on the same sockets, the pid files' dance, roll back, and nobody notices."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from signal import SIGHUP, SIGQUIT, SIGTERM, SIGTTIN, SIGUSR2, SIGWINCH
+
+import pytest
+
+from tests.support.load import Load
+from tests.support.processes import alive, children, eventually
+from tests.support.server import Server
+
+
+class Upgraded:
+    """A server with a pid file, and what an upgrade makes of it."""
+
+    def __init__(self, server: Server, pidfile: Path) -> None:
+        self.server = server
+        self.pidfile = pidfile
+        self.next = pidfile.with_name(pidfile.name + ".2")
+
+    def upgrade(self) -> int:
+        """Sends USR2; returns the pid of the new arbiter once its workers are there."""
+        self.server.signal(SIGUSR2)
+        eventually(lambda: self.next.exists() and self.next.read_text().strip(), "the second pid file", 15)
+        pid = int(self.next.read_text())
+        eventually(lambda: children(pid), "workers of the new arbiter")
+        return pid
+
+    def end(self, pid: int) -> None:
+        if alive(pid):
+            os.kill(pid, SIGQUIT)
+            eventually(lambda: not alive(pid), "the new arbiter ends")
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def upgraded(request, worker, deploy, tmp_path):
+    pidfile = tmp_path / "pid"
+    arguments = (*worker, "-w", "2", "--pid", str(pidfile))
+    with Server(deploy.uri, *arguments, cwd=deploy.folder, bind=request.param) as server:
+        server.get()
+        eventually(pidfile.exists, "the pid file")
+        helper = Upgraded(server, pidfile)
+        yield helper
+        for path in (helper.next, pidfile):
+            if path.exists() and (pid := int(path.read_text())) != server.pid:
+                helper.end(pid)
+
+
+def test_upgrade_under_load(upgraded, deploy):
+    server = upgraded.server
+    with Load(server.connect, connections=6) as load:
+        load.progress(50)
+        deploy.version("v2")
+        new = upgraded.upgrade()
+        assert upgraded.pidfile.read_text().strip() == str(server.pid)
+        load.answered_by("v2")
+        server.signal(SIGTERM)
+        assert server.wait() == 0
+        load.progress(50)
+        eventually(lambda: upgraded.pidfile.read_text().strip() == str(new), "the new arbiter takes the pid file over")
+        assert not upgraded.next.exists()
+        load.progress(50)
+        load.assert_clean()
+    assert server.get().text.startswith("v2")
+    upgraded.end(new)
+
+
+def test_roll_back_under_load(upgraded, deploy):
+    """The new one disappoints: stop it, and the old one serves as before."""
+    server = upgraded.server
+    with Load(server.connect, connections=6) as load:
+        load.progress(50)
+        deploy.version("v2")
+        new = upgraded.upgrade()
+        load.answered_by("v2")
+        os.kill(new, SIGTERM)
+        eventually(lambda: not alive(new), "the new arbiter ends")
+        load.progress(50)
+        load.assert_clean()
+    assert server.get().text.startswith("v1")
+    eventually(lambda: not upgraded.next.exists(), "the second pid file is gone")
+    assert upgraded.pidfile.read_text().strip() == str(server.pid)
+    server.signal(SIGTTIN)
+    server.wait_workers(3)
+
+
+def test_an_upgrade_that_cannot_boot_leaves_the_old_one(upgraded, deploy):
+    server = upgraded.server
+    server._tracebacks = True
+    deploy.source("raise RuntimeError('bad release')\n")
+    with Load(server.connect, connections=4) as load:
+        server.signal(SIGUSR2)
+        server.wait_log("bad release")
+        eventually(lambda: len(server.workers()) == 2, "only the old workers are left", 15)
+        load.progress(50)
+        tally = load.assert_clean()
+    assert set(tally.answers) == {"v1"}
+    assert not upgraded.next.exists()
+    deploy.version("v3")
+    new = upgraded.upgrade()
+    eventually(lambda: server.get().text.startswith("v3"), "the repaired release")
+    upgraded.end(new)
+
+
+def test_a_second_usr2_while_the_first_is_under_way_is_refused(upgraded, deploy):
+    server = upgraded.server
+    new = upgraded.upgrade()
+    server.signal(SIGUSR2)
+    server.signal(SIGTTIN)
+    eventually(lambda: len(server.workers()) == 4, "two workers, one more, and one new arbiter")
+    assert upgraded.next.read_text().strip() == str(new)
+    upgraded.end(new)
+
+
+def test_the_new_arbiter_obeys_signals(upgraded, deploy):
+    server = upgraded.server
+    new = upgraded.upgrade()
+    server.signal(SIGTERM)
+    assert server.wait() == 0
+    deploy.version("v2")
+    os.kill(new, SIGHUP)
+    eventually(lambda: server.get().text.startswith("v2"), "reloaded by the new arbiter")
+    third = _upgrade_again(upgraded, new)
+    upgraded.end(third)
+    upgraded.end(new)
+
+
+def _upgrade_again(upgraded: Upgraded, pid: int) -> int:
+    eventually(lambda: not upgraded.next.exists() and upgraded.pidfile.read_text().strip() == str(pid), "renamed")
+    os.kill(pid, SIGUSR2)
+    eventually(lambda: upgraded.next.exists() and upgraded.next.read_text().strip(), "the next pid file", 15)
+    return int(upgraded.next.read_text())
+
+
+def test_sockets_of_systemd_are_handed_on(worker, deploy):
+    """LISTEN_FDS is for the first process only; its successor gets the sockets all the same."""
+    import socket
+
+    from tests.integration.test_bind import activated
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, activated(listener, *worker) as server:
+        server.get()
+        known = set(server.workers())
+        server.signal(SIGUSR2)
+        fresh = eventually(
+            lambda: [p for p in children(server.pid) if p not in known and children(p)], "an arbiter", 15
+        )
+        server.signal(SIGTERM)
+        assert server.wait() == 0
+        assert server.get().status == 200
+        os.kill(fresh[0], SIGQUIT)
+        eventually(lambda: not alive(fresh[0]), "the new arbiter ends")
+
+
+@pytest.mark.slow
+def test_winch_retires_the_workers_of_a_daemon(tmp_path, deploy):
+    """The classic upgrade: USR2, WINCH to the old daemon, look, then HUP (back) or QUIT (on)."""
+    pidfile = tmp_path / "pid"
+    arguments = ("--daemon", "-w", "2", "--pid", str(pidfile), "--error-logfile", str(tmp_path / "log"))
+    with Server(deploy.uri, *arguments, cwd=deploy.folder, ready=False) as server:
+        assert server.wait() == 0
+        old = int(eventually(lambda: pidfile.exists() and pidfile.read_text().strip(), "the pid file"))
+        try:
+            eventually(lambda: len(children(old)) == 2, "two workers")
+            deploy.version("v2")
+            os.kill(old, SIGUSR2)
+            second = pidfile.with_name("pid.2")
+            new = int(eventually(lambda: second.exists() and second.read_text().strip(), "the second pid file", 15))
+            eventually(lambda: len(children(new)) == 2, "two new workers")
+            os.kill(old, SIGWINCH)
+            eventually(lambda: children(old) == [new], "the old arbiter keeps no workers")
+            assert {server.get().text.split()[0] for _ in range(5)} == {"v2"}
+            os.kill(old, SIGHUP)
+            eventually(lambda: len(children(old)) == 3, "HUP brings the old workers back")
+            os.kill(old, SIGQUIT)
+            eventually(lambda: not alive(old), "the old daemon ends")
+            assert server.get().text.startswith("v2")
+            eventually(lambda: pidfile.read_text().strip() == str(new), "the pid file is the new arbiter's")
+            old = new
+        finally:
+            for pid in {old, *(int(p.read_text()) for p in (pidfile, pidfile.with_name("pid.2")) if p.exists())}:
+                if alive(pid):
+                    os.kill(pid, SIGQUIT)
+                    eventually(lambda pid=pid: not alive(pid), "the daemon ends")
