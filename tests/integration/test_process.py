@@ -6,11 +6,11 @@ import os
 import pwd
 import sys
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
+from signal import SIGHUP, SIGKILL, SIGTERM, SIGUSR1
 
 import pytest
 
-from tests.support.processes import alive, children, consistently, eventually, inspect, open_files
+from tests.support.processes import alive, children, consistently, cpu_seconds, eventually, inspect, open_files
 from tests.support.server import Server
 
 HELLO = "tests.apps.hello:app"
@@ -91,8 +91,6 @@ def test_user_group_and_umask(worker, tmp_path):
 
 @AS_ROOT
 def test_a_reload_as_another_user(worker):
-    from signal import SIGHUP, SIGUSR1
-
     with Server(HELLO, *worker, "--user", "nobody") as server:
         (old,) = server.wait_workers(1)
         server.get()
@@ -144,8 +142,6 @@ def test_no_thread_in_the_arbiter(worker):
 
 def test_an_idle_server_sleeps(worker):
     """No tick that burns: an idle tree uses next to no processor time."""
-    from tests.support.processes import cpu_seconds
-
     with Server(HELLO, *worker, "-w", "2") as server:
         server.get()
         pids = [server.pid, *server.wait_workers(2)]
