@@ -6,12 +6,12 @@ checked in the order of the bytes, then across fields. Knows no connection and n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.fields import ONCE, Lexicon
 from gunicorn.protocol.framing import check_transfer_coding, content_length
-from gunicorn.protocol.grammar import FIELD_VALUE, TOKEN, quoted
+from gunicorn.protocol.grammar import CTL, FIELD_VALUE, TOKEN, quoted
 from gunicorn.protocol.limits import HttpPolicy
 from gunicorn.protocol.machine import Request
 from gunicorn.protocol.requestline import decode_path
@@ -31,19 +31,24 @@ def examine_head(lines: Sequence[str], policy: HttpPolicy, lexicon: Lexicon, sch
     request.method, request.target, request.raw_path, request.path, request.query, request.version, authority = line
     request.stream = 0
     request.trailers = None
-    pairs = read_field_lines(lines[1:], policy)
+    pairs = read_field_lines(lines[1:], policy, lexicon)
     _map_fields(request, pairs, lexicon)
     _settle_host(request, authority, policy)
-    request.scheme = _scheme(request.fields_source, lexicon) or scheme
+    request.scheme = _scheme(request, lexicon) or scheme
     _settle_script_name(request, lexicon)
     _settle_framing(request, policy)
     _settle_connection(request)
     return request
 
 
-def read_field_lines(lines: Sequence[str], policy: HttpPolicy) -> Pairs:
-    """(name as spelled, value without surrounding white space) of each field line (RFC 9112 5)."""
+def read_field_lines(lines: Sequence[str], policy: HttpPolicy, tokens: Container[str] = ()) -> Pairs:
+    """(name as spelled, value without surrounding white space) of each field line (RFC 9112 5).
+
+    `tokens` are names that are known to be tokens.
+    """
     leniency = policy.leniency
+    text = "".join(lines).encode("latin-1")
+    clean = text.translate(None, CTL) == text
     pairs: Pairs = []
     for line in lines:
         if line.startswith((" ", "\t")):
@@ -56,9 +61,9 @@ def read_field_lines(lines: Sequence[str], policy: HttpPolicy) -> Pairs:
             name = name.rstrip(" \t")
         if name.endswith((" ", "\t")):
             raise ProtocolError(400, "field-space", "RFC 9112 5.1", f"white space before the colon: {quoted(line)}")
-        if TOKEN.fullmatch(name) is None:
+        if name not in tokens and TOKEN.fullmatch(name) is None:
             raise ProtocolError(400, "field-name", "RFC 9110 5.1", f"not a field name: {quoted(name)}")
-        pairs.append((name, _checked_value(name, value)))
+        pairs.append((name, value.strip(" \t") if clean else _checked_value(name, value)))
     return pairs
 
 
@@ -90,7 +95,7 @@ def _map_fields(request: Request, pairs: Pairs, lexicon: Lexicon) -> None:
     dropped: list[str] = []
     forwarded = {lexicon.admit(name) for name, _ in pairs if "_" in name and lexicon.forwarded(name)}
     for name, value in pairs:
-        key = lexicon.admit(name)
+        key = lexicon[name] or lexicon.admit(name)
         # What a forwarder says under a name with "_" must not be joined with what its client said with "-".
         if key is None or (key in forwarded and not lexicon.forwarded(name)):
             dropped.append(name)
@@ -121,12 +126,14 @@ def _settle_host(request: Request, authority: str | None, policy: HttpPolicy) ->
         request.fields_source = [("host", authority), *others]
 
 
-def _scheme(fields: Sequence[tuple[str, str]] | Sequence[str], lexicon: Lexicon) -> str:
+def _scheme(request: Request, lexicon: Lexicon) -> str:
     """What a trusted forwarder says of the scheme, or ""."""
-    secure = dict(lexicon.schemes)
+    secure = {key: value for key, value in lexicon.schemes if key in request.variables}
+    if not secure:
+        return ""
     said = {
         "https" if secure[key] == value else "http"
-        for name, value in (pair for pair in fields if not isinstance(pair, str))
+        for name, value in request.fields
         if (key := lexicon.admit(name)) in secure
     }
     if len(said) > 1:
@@ -139,7 +146,7 @@ def _scheme(fields: Sequence[tuple[str, str]] | Sequence[str], lexicon: Lexicon)
 def _settle_script_name(request: Request, lexicon: Lexicon) -> None:
     """Splits the prefix off that a trusted forwarder names in a SCRIPT_NAME field (RFC 3875 4.1.13)."""
     request.script_name = ""
-    if not lexicon.forwarded("SCRIPT_NAME"):
+    if "HTTP_SCRIPT_NAME" not in request.variables or not lexicon.forwarded("SCRIPT_NAME"):
         return
     named = [value for name, value in request.fields if name == "script_name"]
     prefix = decode_path(named[0]).rstrip("/") if named else ""
@@ -160,7 +167,10 @@ def _settle_script_name(request: Request, lexicon: Lexicon) -> None:
 
 def _settle_framing(request: Request, policy: HttpPolicy) -> None:
     variables = request.variables
-    values = [value for name, value in request.fields if name == "transfer-encoding"]
+    values: list[str] = []
+    if "HTTP_TRANSFER_ENCODING" in variables:
+        # By name: where header_map lets "Transfer_Encoding" in, it shares the variable and frames nothing.
+        values = [value for name, value in request.fields if name == "transfer-encoding"]
     request.chunked = bool(values)
     if values:
         check_transfer_coding(",".join(values), request.version, "CONTENT_LENGTH" in variables)
