@@ -69,7 +69,14 @@ def encode_head(
         close = close or framing is Framing.CLOSE
     if close and persistence is not _UPGRADE:
         persistence = _CLOSE
-    return b"".join((line, stamped, persistence, said, encode_fields(pairs))), framing, length, close
+    # As encode_fields does, spelled out here for the cost of a call.
+    try:
+        block = "\r\n".join([*map(_COLON, pairs), "\r\n"]).encode("latin-1")
+    except (TypeError, UnicodeEncodeError):
+        raise _bad_value(pairs) from None
+    if len(block.translate(None, CTL)) != len(block) - 2 * len(pairs) - 2:
+        raise _bad_value(pairs)
+    return b"".join((line, stamped, persistence, said, block)), framing, length, close
 
 
 def encode_fields(pairs: Sequence[Pair]) -> bytes:
