@@ -83,8 +83,7 @@ def text_or(absent: str) -> Kind:
 
 
 def _integer(value: Any, allowed: str) -> int:
-    if isinstance(value, float) and value == value and abs(value) != float("inf"):
-        # `workers = cpu_count() * 1.5` is a common line; the fraction is cut.
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, int):
         return int(value)

@@ -15,12 +15,10 @@ class ProcessNaming(Section, title="Process Naming"):
         "--name",
         kind=TEXT,
         metavar="STRING",
-        live=False,
         doc="""The name in the titles of all processes. Without it `default_proc_name` is used.""",
     )
     default_proc_name: str = option(
         "gunicorn",
         kind=text_or("gunicorn"),
-        live=False,
         doc="""The name where `proc_name` is not set: the application, once it is known.""",
     )

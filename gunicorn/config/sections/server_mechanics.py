@@ -54,7 +54,6 @@ class ServerMechanics(Section, title="Server Mechanics"):
         "",
         "--chdir",
         kind=DIRECTORY,
-        live=False,
         factory=os.getcwd,
         default_text="the current directory",
         doc="""The directory to change to before the application is loaded.""",
@@ -99,7 +98,6 @@ class ServerMechanics(Section, title="Server Mechanics"):
         "--user",
         kind=USER,
         metavar="USER",
-        live=False,
         factory=os.geteuid,
         default_text="the effective user",
         doc="""The user, by name or number, that workers run as. The arbiter must run as root to change it.""",
@@ -110,7 +108,6 @@ class ServerMechanics(Section, title="Server Mechanics"):
         "--group",
         kind=GROUP,
         metavar="GROUP",
-        live=False,
         factory=os.getegid,
         default_text="the effective group",
         doc="""The group, by name or number, that workers run as.""",
@@ -131,7 +128,6 @@ class ServerMechanics(Section, title="Server Mechanics"):
         "--initgroups",
         kind=BOOLEAN,
         action=Action.TRUE,
-        live=False,
         doc="""Whether workers get all groups of `user`, not only `group`.""",
     )
     tmp_upload_dir: str | None = option(
@@ -145,7 +141,6 @@ class ServerMechanics(Section, title="Server Mechanics"):
         "--pythonpath",
         kind=TEXT,
         metavar="STRING",
-        live=False,
         doc="""Directories, comma separated, that are put in front of Python's search path.""",
     )
     paste: str | None = option(
@@ -154,7 +149,6 @@ class ServerMechanics(Section, title="Server Mechanics"):
         "--paster",
         kind=TEXT,
         metavar="STRING",
-        live=False,
         doc="""A Paste configuration file. Settings in its `[server:main]` section count as the framework's.
 
         `FILE#NAME` takes the section `[server:NAME]` instead.""",
@@ -165,6 +159,5 @@ class ServerMechanics(Section, title="Server Mechanics"):
         kind=STRINGS,
         action=Action.APPEND,
         metavar="CONF",
-        live=False,
         doc="""Variables for the Paste file, each `NAME=VALUE`.""",
     )
