@@ -93,7 +93,8 @@ def test_the_application_on_the_command_line_wins(tmp_path):
 
 
 def test_ordinary_names_in_a_file_are_the_users_own():
-    config = "import os\nfrom pathlib import Path\nBASE = Path('.')\nname_of_mine = 3\ndef helper():\n    return 1\nworkers = helper()\n"
+    config = "import os\nfrom pathlib import Path\nBASE = Path('.')\nname_of_mine = 3\n"
+    config += "def helper():\n    return 1\nworkers = helper()\n"
     with Server(HELLO, config=config) as server:
         assert server.get().status == 200
 
