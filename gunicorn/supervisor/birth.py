@@ -81,7 +81,7 @@ def _live(
 ) -> NoReturn:
     """The whole life of the child. The generator of `random` reseeds itself after a fork; OpenSSL's too."""
     code = EXIT_CRASH
-    said: list[bytes] = []
+    ready = False
     try:
         separate()
         _own_signals(program)
@@ -89,7 +89,8 @@ def _live(
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
         def notice(byte: bytes) -> None:
-            said.append(byte)
+            nonlocal ready
+            ready = ready or byte == NOTICE_READY
             # A full or broken pipe means a parent that does not listen any more; the worker's own check
             # of its parent notices that.
             with contextlib.suppress(OSError):
@@ -98,11 +99,11 @@ def _live(
         code = program.run(notice)
     except SystemExit as stop:
         code = _status(stop)
-        if code == 0 and NOTICE_READY not in said:
+        if code == 0 and not ready:
             code = EXIT_BOOT
     except BaseException:
         traceback.print_exc()
-        code = EXIT_CRASH if NOTICE_READY in said else EXIT_BOOT
+        code = EXIT_CRASH if ready else EXIT_BOOT
     finally:
         _leave(code)
 
