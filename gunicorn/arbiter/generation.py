@@ -19,7 +19,7 @@ from gunicorn.net.listeners import Listener, ListenOptions
 from gunicorn.net.tls import listener_context
 from gunicorn.supervisor.plan import SECOND, Policy
 
-QUICK_TIMEOUT = 5 * SECOND
+QUICK_TIMEOUT = 3 * SECOND
 """What a worker gets that is told to leave at once."""
 
 

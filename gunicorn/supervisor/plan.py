@@ -37,7 +37,7 @@ class Policy:
     """Oldest heartbeat of a READY child."""
     graceful_timeout: int = 30 * SECOND
     boot_timeout: int = 0
-    quick_timeout: int = 5 * SECOND
+    quick_timeout: int = 3 * SECOND
     """What a child gets that is told to leave at once."""
     abort_grace: int = 2 * SECOND
     """From SIGABRT, in which it dumps its stacks, to SIGKILL."""
@@ -231,11 +231,19 @@ def _overdue(pool: PoolState, now: int) -> list[Order]:
     timeout = pool.policy.timeout
     for child in pool.children.values():
         if child.deadline and now >= child.deadline:
-            reason = {State.BOOTING: "boot_timeout", State.DRAINING: "graceful_timeout"}.get(child.state, child.reason)
-            orders.append(Signal(child.pid, Event.EXPIRE, reason))
+            orders.append(Signal(child.pid, Event.EXPIRE, _broken_promise(child)))
         elif timeout and child.state is State.READY and now >= _beat(pool, child) + timeout:
             orders.append(Signal(child.pid, Event.STALL, "timeout"))
     return orders
+
+
+def _broken_promise(child: Child) -> str:
+    """What the child's deadline stood for."""
+    if child.state is State.BOOTING:
+        return "boot_timeout"
+    if child.state is State.DRAINING:
+        return "quick stop" if child.hurried else "graceful_timeout"
+    return child.reason
 
 
 def _stop(pool: PoolState) -> list[Order]:

@@ -293,9 +293,8 @@ class Pool:
             self._emit("worker.stalled", child=child, reason=reason)
         elif action is Action.KILL and before is State.DRAINING:
             self.log.warning(
-                "Worker (pid:%s) is killed: still busy at the end of %s %s",
+                "Worker (pid:%s) is killed: still busy when its time was over %s",
                 child.pid,
-                reason,
                 self._circumstances(child, reason),
             )
         elif action is Action.TERM:

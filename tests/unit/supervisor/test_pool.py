@@ -218,7 +218,7 @@ def test_drain_time_over(nursery):
     one.pool.drain()
     one.until(lambda: one.pool.exit_code is not None)
     assert one.deaths[0][1] == -signal.SIGKILL
-    assert "still busy at the end of graceful_timeout" in one.log.loud()[0]
+    assert "still busy when its time was over (graceful_timeout; up" in one.log.loud()[0]
 
 
 def test_quit_after_drain_does_not_wait(nursery):
