@@ -6,6 +6,7 @@ Checks no value.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Container, Iterator, Mapping
@@ -32,6 +33,9 @@ RESERVED = frozenset(
 )
 """Variables that the arbiter hands to its successor or that images use; they are no settings."""
 
+_TYPO = 0.85
+"""How alike (0 to 1) an unknown name and a setting must be to be taken for a slip of the keyboard."""
+
 _FOREIGN = re.compile(
     # Kubernetes sets these in every pod beside a service that is called "gunicorn" …
     r"GUNICORN_(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP)(_\w+)?)\Z"
@@ -49,28 +53,38 @@ def platform_defaults(environ: Mapping[str, str]) -> Iterator[tuple[Option, str,
             yield row, value, Source(Level.VARIABLE, row.env)
 
 
-def named_settings(environ: Mapping[str, str], own: Container[str] = ()) -> Iterator[tuple[Option, Any, Source]]:
-    """The value of each `GUNICORN_<NAME>`, lists and mappings decoded. An empty variable counts as not set.
-
-    `own` are names the configuration file reads for itself. Raises ConfigError for other unknown names.
-    """
-    for variable in sorted(environ):
-        if not variable.startswith(PREFIX) or variable in RESERVED:
-            continue
-        name = variable.removeprefix(PREFIX).lower()
-        row = TABLE.get(name)
-        if row is None:
-            if _FOREIGN.match(variable) or variable in own:
-                continue
-            close = closest(name, TABLE)
-            raise ConfigError(
-                f"there is no setting {name!r}",
-                setting=name,
-                source=f"env {variable}",
-                hint=f"did you mean {PREFIX}{close.upper()}?" if close else "unset the variable",
-            )
-        if environ[variable] or row.kind.empty:
+def named_settings(environ: Mapping[str, str]) -> Iterator[tuple[Option, Any, Source]]:
+    """The value of each `GUNICORN_<NAME>`, lists decoded. An empty variable counts as not set."""
+    for variable in _ours(environ):
+        row = TABLE.get(_name(variable))
+        if row is not None and (environ[variable] or row.kind.empty):
             yield row, _decoded(row, environ[variable]), Source(Level.ENVIRONMENT, variable)
+
+
+def strange_variables(environ: Mapping[str, str], own: Container[str] = ()) -> Iterator[str]:
+    """A warning for each `GUNICORN_…` variable that is no setting. `own` are those the configuration file reads.
+
+    Raises ConfigError for one that is a setting but for a letter or two. Others may belong to the script that
+    starts the server (`exec gunicorn $GUNICORN_OPTS`), so they must not stop it.
+    """
+    squeezed = {name.replace("_", ""): name for name in TABLE}
+    for variable in _ours(environ):
+        name = _name(variable)
+        if name in TABLE or variable in own or _FOREIGN.match(variable):
+            continue
+        close = squeezed.get(name.replace("_", "")) or closest(name, TABLE)
+        hint = f"did you mean {PREFIX}{close.upper()}?" if close else ""
+        if difflib.get_close_matches(name, TABLE, n=1, cutoff=_TYPO) and name.replace("_", "") not in squeezed:
+            raise ConfigError(f"there is no setting {name!r}", setting=name, source=f"env {variable}", hint=hint)
+        yield f"env {variable} is no setting{'; ' if hint else ''}{hint}"
+
+
+def _ours(environ: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in RESERVED)
+
+
+def _name(variable: str) -> str:
+    return variable.removeprefix(PREFIX).lower()
 
 
 def _decoded(row: Option, text: str) -> Any:

@@ -42,8 +42,9 @@ your own; one that looks like a misspelt setting is reported in the log. **In TO
 unknown key is an error.
 
 **In variables** true and false are also written 1, 0, yes, no, on, off; the items of a list are separated by commas,
-or the text is a JSON array; dicts are JSON objects. An empty variable counts as not set. An unknown `GUNICORN_…`
-variable is an error, unless the configuration file reads it.
+or the text is a JSON array; dicts are JSON objects. An empty variable counts as not set. A `GUNICORN_…` variable that
+is no setting is reported; if it is a setting misspelt, that is an error. Variables that the configuration file reads
+are its own.
 
 Each setting says whether a reload (HUP) applies a changed value, or only a restart does.
 """

@@ -88,7 +88,8 @@ def load(
     line = parse_command_line(argv, prog=prog, help_text=lambda: render.help_text(prog))
     inherited = _inherited_line(environ, prog)
     warnings, own = _read_files(merge, line, inherited, environ, cwd)
-    for row, raw, source in environment.named_settings(environ, own):
+    warnings += environment.strange_variables(environ, own)
+    for row, raw, source in environment.named_settings(environ):
         merge.put(row, raw, source)
     _put_line(merge, inherited, Level.CMD_ARGS)
     _put_line(merge, line, Level.COMMAND_LINE)

@@ -2,12 +2,16 @@
 
 import pytest
 
-from gunicorn.config.environment import named_settings, platform_defaults
+from gunicorn.config.environment import named_settings, platform_defaults, strange_variables
 from gunicorn.errors import ConfigError
 
 
-def named(environ, own=()):
-    return {row.name: value for row, value, _ in named_settings(environ, own)}
+def named(environ):
+    return {row.name: value for row, value, _ in named_settings(environ)}
+
+
+def strange(environ, own=()):
+    return list(strange_variables(environ, own))
 
 
 def test_platform_defaults():
@@ -66,14 +70,30 @@ def test_empty_variables_count_as_not_set():
 )
 def test_variables_that_are_no_settings(variable):
     assert named({variable: "x"}) == {}
+    assert strange({variable: "x"}) == []
 
 
-def test_unknown_variable():
-    with pytest.raises(ConfigError, match=r"'wokers' \(env GUNICORN_WOKERS\); did you mean GUNICORN_WORKERS"):
-        named({"GUNICORN_WOKERS": "3"})
-    with pytest.raises(ConfigError, match=r"\(env GUNICORN_QQQQ\); unset the variable"):
-        named({"GUNICORN_QQQQ": "3"})
+@pytest.mark.parametrize("slip", ["WOKERS", "WORKER", "TIEMOUT", "WORKERS_CLASS", "LOGLEVL"])
+def test_a_misspelt_setting_is_an_error(slip):
+    with pytest.raises(
+        ConfigError, match=rf"no setting '{slip.lower()}' \(env GUNICORN_{slip}\); did you mean GUNICORN_"
+    ):
+        strange({f"GUNICORN_{slip}": "3"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "warning"),
+    [
+        ("GUNICORN_OPTS", "env GUNICORN_OPTS is no setting"),
+        ("GUNICORN_LOG_LEVEL", "env GUNICORN_LOG_LEVEL is no setting; did you mean GUNICORN_LOGLEVEL?"),
+        ("GUNICORN_KEEP_ALIVE", "env GUNICORN_KEEP_ALIVE is no setting; did you mean GUNICORN_KEEPALIVE?"),
+        ("GUNICORN_NUM_WORKERS", "env GUNICORN_NUM_WORKERS is no setting; did you mean GUNICORN_WORKERS?"),
+    ],
+)
+def test_variables_that_scripts_use_are_only_reported(variable, warning):
+    assert strange({variable: "x"}) == [warning]
+    assert named({variable: "x"}) == {}
 
 
 def test_a_variable_that_the_configuration_file_reads_is_its_own():
-    assert named({"GUNICORN_LOG_LEVEL": "x"}, own={"GUNICORN_LOG_LEVEL"}) == {}
+    assert strange({"GUNICORN_LOG_LEVEL": "x", "GUNICORN_WOKERS": "3"}, {"GUNICORN_LOG_LEVEL", "GUNICORN_WOKERS"}) == []

@@ -184,10 +184,15 @@ def test_warnings_come_through(directory):
 
 def test_variables_that_the_file_reads_are_its_own(directory):
     environ = {"GUNICORN_LOG_LEVEL": "debug"}
-    with pytest.raises(ConfigError, match="did you mean GUNICORN_LOGLEVEL"):
-        load([], environ, str(directory))
+    (warning,) = load([], environ, str(directory)).warnings
+    assert "did you mean GUNICORN_LOGLEVEL" in warning
     (directory / "gunicorn.conf.py").write_text("name = 'GUNICORN_LOG_LEVEL'\n")
-    assert load([], environ, str(directory)).settings.loglevel == "info"
+    assert load([], environ, str(directory)).warnings == ()
+
+
+def test_misspelt_variables(directory):
+    with pytest.raises(ConfigError, match="did you mean GUNICORN_WORKERS"):
+        load([], {"GUNICORN_WOKERS": "3"}, str(directory))
 
 
 def test_help_says_every_flag(directory, capsys):
