@@ -138,6 +138,7 @@ def test_ttin_and_ttou_change_the_number_of_workers(worker):
         server.signal(SIGTTIN)
         server.wait_workers(3)
         server.signal(SIGTTOU)
+        server.wait_workers(2)
         server.signal(SIGTTOU)
         server.wait_workers(1)
         server.signal(SIGTTOU)

@@ -41,11 +41,11 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         location / {{
-            proxy_http_version 1.1;
+            proxy_http_version {version};
             proxy_set_header Connection "";
             proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Proto {scheme};
             proxy_next_upstream off;
             proxy_pass http://application;
             {location}
@@ -68,10 +68,13 @@ def nginx_binary() -> str:
 class Nginx:
     """nginx on `port` in front of `upstream` ("127.0.0.1:8000" or "unix:/path"); a context manager.
 
-    `location` is more configuration for the only location.
+    `location` is more configuration for the only location, `version` the HTTP version towards the
+    server, `scheme` what X-Forwarded-Proto says.
     """
 
-    def __init__(self, upstream: str, *, location: str = "", keepalive: int = 16) -> None:
+    def __init__(
+        self, upstream: str, *, location: str = "", keepalive: int = 16, version: str = "1.1", scheme: str = "http"
+    ) -> None:
         self._binary = nginx_binary()
         self._folder = tempfile.TemporaryDirectory(prefix="gunicorn-nginx-")
         self.folder = Path(self._folder.name)
@@ -79,7 +82,14 @@ class Nginx:
         self.address = ("127.0.0.1", self.port)
         user = "user root;" if os.geteuid() == 0 else ""
         text = CONFIGURATION.format(
-            folder=self.folder, upstream=upstream, port=self.port, location=location, user=user, keepalive=keepalive
+            version=version,
+            scheme=scheme,
+            folder=self.folder,
+            upstream=upstream,
+            port=self.port,
+            location=location,
+            user=user,
+            keepalive=keepalive,
         )
         (self.folder / "nginx.conf").write_text(text)
         self._process: subprocess.Popen[bytes] | None = None
