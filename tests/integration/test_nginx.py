@@ -132,14 +132,16 @@ def test_large_downloads(worker, bind):
 
 
 def test_event_streams_are_not_held_back(worker, bind):
-    location = "proxy_buffering off;"
-    with Server(ANSWERS, *worker, bind=bind) as server, Nginx(upstream(server), location=location) as proxy:
-        with proxy.connect() as connection:
-            connection.send_request("GET", "/steps")
-            connection.read_head()
-            first = connection.read_some()
-            assert b"data: 0" in first
-            assert b"data: 3" not in first
+    with (
+        Server(ANSWERS, *worker, bind=bind) as server,
+        Nginx(upstream(server), location="proxy_buffering off;") as proxy,
+        proxy.connect() as connection,
+    ):
+        connection.send_request("GET", "/steps")
+        connection.read_head()
+        first = connection.read_some()
+        assert b"data: 0" in first
+        assert b"data: 3" not in first
 
 
 def test_clients_that_abort_behind_the_proxy(worker, bind):
