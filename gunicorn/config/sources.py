@@ -79,13 +79,14 @@ def load(
     Raises ConfigError for anything wrong in any source, in one line; SystemExit(0) after printing for
     `--help` and `--version`. Relative paths of configuration files are looked up in `cwd`.
     """
+    # First, so that --help is answered whatever is wrong elsewhere.
+    line = parse_command_line(argv, prog=prog, help_text=lambda: render.help_text(prog))
     merge = _Merge(cwd)
     merge.put(TABLE["chdir"], cwd, DEFAULT)
     for row, raw, source in environment.platform_defaults(environ):
         merge.put(row, raw, source)
     for name, value in (framework or {}).items():
         merge.put(row_of(name, FRAMEWORK), value, FRAMEWORK)
-    line = parse_command_line(argv, prog=prog, help_text=lambda: render.help_text(prog))
     inherited = _inherited_line(environ, prog)
     warnings, own = _read_files(merge, line, inherited, environ, cwd)
     warnings += environment.strange_variables(environ, own)

@@ -197,6 +197,6 @@ def test_misspelt_variables(directory):
 
 def test_help_says_every_flag(directory, capsys):
     with pytest.raises(SystemExit) as caught:
-        load(["--help"], {}, str(directory), prog="served")
+        load(["--help"], {"WEB_CONCURRENCY": "x"}, str(directory), prog="served")
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("usage: served ")
