@@ -62,9 +62,9 @@ class Arrival:
         """Keeps the beginning of a line, unless it is too long already."""
         partial = self._partial
         partial += piece
-        self._check_size(partial, len(partial) - partial.endswith(b"\r"))
         if not self.lines:
             refuse_foreign(partial)
+        self._check_size(partial, len(partial) - partial.endswith(b"\r"))
 
     def _skip_blank(self) -> None:
         if self._blank_skipped:

@@ -15,11 +15,14 @@ from gunicorn.protocol.http1.arrival import Arrival
 from gunicorn.protocol.http1.body import ChunkedDecoder
 from gunicorn.protocol.http1.encode import encode_head, encode_interim, encode_refusal
 from gunicorn.protocol.http1.examine import examine_head
-from gunicorn.protocol.http1.head import parse_head
+from gunicorn.protocol.http1.head import parse_head, repeat_head
 from gunicorn.protocol.limits import HttpPolicy, Stamp
 from gunicorn.protocol.machine import NO_EVENTS, Body, Event, Fields, Goodbye, Phase, Request
 from gunicorn.protocol.proxy import ProxyHeader, read_proxy_header
 from gunicorn.protocol.trust import Peer, TrustPolicy
+
+REPEATABLE = 2048
+"""The longest field lines, in bytes, that a connection remembers to recognise them in its next request."""
 
 DISCARD_LIMIT = 64 * 1024
 """Bytes of an unread body that are read and thrown away to keep the connection for the next request."""
@@ -46,9 +49,11 @@ class Http1:
         "_decoder",
         "_discarded",
         "_eof",
+        "_fields",
         "_framing",
         "_left",
         "_lexicon",
+        "_model",
         "_ordinary",
         "_policy",
         "_proxy",
@@ -90,13 +95,22 @@ class Http1:
         self._answer = _UNANSWERED
         self._rest = b""
         self._eof = False
+        self._fields = b""
+        self._model: Request | None = None
 
     # -- from the peer -----------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> Sequence[Event]:
         """What `data` completes. Raises ProtocolError; the machine is good for `fail` only after that."""
         if self._ordinary and self.phase is _IDLE and data.endswith(_HEAD_END):
-            request = parse_head(data, self._policy, self._lexicon, self._scheme)
+            end = data.find(b"\r\n")
+            fields = data[end:]
+            if fields == self._fields and self._model is not None:
+                request = repeat_head(data[:end], self._model, self._policy)
+            else:
+                request = parse_head(data, self._policy, self._lexicon, self._scheme)
+                if request is not None and request.complete and len(fields) <= REPEATABLE:
+                    self._model, self._fields = request, fields
             if request is not None:
                 self._request = request
                 self._answer = _UNANSWERED

@@ -43,6 +43,39 @@ def parse_head(data: bytes, policy: HttpPolicy, lexicon: Lexicon, scheme: str) -
     return _decide(line, variables, lines, policy, lexicon, scheme)
 
 
+def repeat_head(line: bytes, model: Request, policy: HttpPolicy) -> Request | None:
+    """The Request of a head whose field lines are, byte for byte, those of `model`'s, which had no body.
+
+    A kept connection mostly says the same of itself each time (HTTP/2 has HPACK for that): what was decided
+    of the fields is decided. None where the request line changes what they mean. Raises as `parse_head`.
+    """
+    if len(line) > policy.longest_request_line:
+        return None
+    request = Request()
+    (
+        request.method,
+        request.target,
+        request.raw_path,
+        request.path,
+        request.query,
+        request.version,
+        authority,
+    ) = policy.request_lines[line.decode("latin-1")]
+    if authority is not None or request.version != model.version:
+        return None
+    request.keep_alive = model.keep_alive
+    request.scheme = model.scheme
+    request.variables = model.variables
+    request.fields_source = model.fields_source
+    request.length = request.stream = 0
+    request.complete = True
+    request.script_name = request.upgrade = ""
+    request.chunked = request.expect_continue = False
+    request.trailers = None
+    request.dropped = ()
+    return request
+
+
 def _too_long(lines: list[str], policy: HttpPolicy) -> bool:
     return len(lines[0]) > policy.longest_request_line or max(map(len, lines[1:])) > policy.longest_field
 

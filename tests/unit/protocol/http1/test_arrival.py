@@ -71,6 +71,7 @@ def test_waits_for_more(feed):
         (b"GET / HTTP/2.0\r\n", (505, "version")),
         (b"nonsense\r\n", (400, "request-line")),
         (b"\x16\x03\x01\x00\n", (0, "tls-on-plain-port")),
+        (b"\x16\x03\x01 " + b"\x00" * 60, (0, "tls-on-plain-port")),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", (505, "http2-preface")),
     ],
 )

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.http1.connection import Http1
-from gunicorn.protocol.limits import HttpPolicy, Limits, Stamp
+from gunicorn.protocol.limits import HttpPolicy, Leniency, Limits, Stamp
 from gunicorn.protocol.machine import Body, Phase, Request
 from gunicorn.protocol.trust import Peer, ProxyMode, TrustPolicy
 
-POLICY = HttpPolicy(Limits(request_line=60, fields=6, field_size=60, body=50))
+LIMITS = Limits(request_line=60, fields=6, field_size=60, body=50)
+STRICT = HttpPolicy(LIMITS)
+LENIENT = HttpPolicy(LIMITS, Leniency(True, True, True, True, True, True))
 TRUST = TrustPolicy(proxy_mode=ProxyMode.AUTO)
 STAMP = Stamp("", "")
 
@@ -43,14 +45,19 @@ FRAGMENTS = st.sampled_from(
         b" ",
         b":",
         b"\x00",
+        b" folded\r\n",
+        b"Spaced : x\r\n",
+        b"get / HTTP/1.3\r\n",
+        b"SCRIPT_NAME: /a\r\n",
+        b"X-Forwarded-Proto: https\r\n",
     ]
 )
 STREAMS = st.lists(FRAGMENTS | st.binary(max_size=6), max_size=10).map(b"".join)
 
 
-def verdict(pieces: list[bytes]) -> tuple[object, ...]:
+def verdict(pieces: list[bytes], policy: HttpPolicy = STRICT) -> tuple[object, ...]:
     """All complete requests with their bodies, the end, and the bytes of the answer to an error."""
-    one = Http1(POLICY, TRUST, STAMP, Peer("127.0.0.1", "1"), "http")
+    one = Http1(policy, TRUST, STAMP, Peer("127.0.0.1", "1"), "http")
     seen: list[tuple[object, ...]] = []
     request: Request | None = None
     body = b""
@@ -77,12 +84,12 @@ def verdict(pieces: list[bytes]) -> tuple[object, ...]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(STREAMS, st.lists(st.integers(0, 200), max_size=5))
-def test_pieces_do_not_matter(data, cuts):
+@given(STREAMS, st.lists(st.integers(0, 200), max_size=5), st.sampled_from([STRICT, LENIENT]))
+def test_pieces_do_not_matter(data, cuts, policy):
     edges = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
-    whole = verdict([data])
-    assert verdict([data[start:end] for start, end in pairwise(edges)]) == whole
-    assert verdict([data[position : position + 1] for position in range(len(data))]) == whole
+    whole = verdict([data], policy)
+    assert verdict([data[start:end] for start, end in pairwise(edges)], policy) == whole
+    assert verdict([data[position : position + 1] for position in range(len(data))], policy) == whole
 
 
 @settings(max_examples=200, deadline=None)
