@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gunicorn.bridge.exchange import ClientGone, Exchange
 from gunicorn.bridge.files import live_body
 from gunicorn.bridge.wsgi import WsgiBridge
-from gunicorn.drivers.blocking.readiness import ERROR, HANGUP, READ, WRITE
+from gunicorn.drivers.blocking.readiness import ERROR, FINISHED, HANGUP, READ, WRITE
 from gunicorn.drivers.blocking.spool import Spool
 from gunicorn.drivers.blocking.tlssocket import TlsSocket
 from gunicorn.drivers.blocking.transport import SocketTransport
@@ -91,6 +91,9 @@ class Connection(SocketTransport):
         """The poller saw `mask` on the descriptor."""
         state = self.state
         if state is State.READING:
+            if mask & FINISHED:
+                # The end is behind the bytes and will not be announced again.
+                self.full = 1
             if mask & ~WRITE or self.more or self.machine.pending:
                 self.pump(now)
         elif state is State.BUSY:
@@ -108,7 +111,8 @@ class Connection(SocketTransport):
         """Reads, feeds the machine and dispatches, until the kernel or the machine has nothing more."""
         machine = self.machine
         while True:
-            if machine.pending:
+            inside = machine.pending
+            if inside:
                 data = b""
             else:
                 try:
@@ -120,7 +124,7 @@ class Connection(SocketTransport):
                     return
                 self.more = len(data) >= self.full
             try:
-                events = machine.receive(data) if data or machine.pending else machine.receive_eof()
+                events = machine.receive(data) if data or inside else machine.receive_eof()
             except ProtocolError as error:
                 self.reject(error, now)
                 return
@@ -135,16 +139,16 @@ class Connection(SocketTransport):
                 elif not self._take(events, now):
                     return
             else:
-                self._nothing_yet(data, now)
+                self._nothing_yet(not data and not inside, now)
             if self.state is not State.READING or not (self.more or machine.pending):
                 return
 
-    def _nothing_yet(self, data: bytes, now: int) -> None:
+    def _nothing_yet(self, ended: bool, now: int) -> None:
         """No event came of what was read: an end between requests, or part of a head.
 
         The header time counts from the head's first bytes, however slowly the others drip in.
         """
-        if not data:
+        if ended:
             self._peer_finished()
         elif self.machine.phase is Phase.HEAD and self.arrived >= 0:
             self.arrived = -1
@@ -271,6 +275,10 @@ class Connection(SocketTransport):
         phase = self.machine.phase
         if phase is Phase.IDLE:
             self.deadline = now + self.service.keepalive_ns
+            self.state = State.READING
+        elif phase is Phase.HEAD:
+            # The beginning of the next head came along with this request.
+            self.deadline = now + self.service.header_ns
             self.state = State.READING
         elif phase is Phase.BODY:
             self.deadline = now + self.service.body_ns

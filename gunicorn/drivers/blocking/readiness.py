@@ -14,6 +14,8 @@ READ = 1
 WRITE = 4
 ERROR = 8
 HANGUP = 16
+FINISHED = 0x2000
+"""EPOLLRDHUP: the peer sends no more. Only epoll reports it; poll asks again as long as there is an end to read."""
 
 
 class Readiness(Protocol):
@@ -63,7 +65,7 @@ class EpollReadiness:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._mask = select.EPOLLIN | select.EPOLLOUT | select.EPOLLET
+        self._mask = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
         self._shared = select.EPOLLIN | select.EPOLLEXCLUSIVE
 
     def watch(self, fd: int) -> None:
