@@ -17,7 +17,7 @@ from tests.support.server import WORKER_CLASSES, Server
 
 PROBE = "/differential-probe"
 PROBE_REQUEST = f"GET {PROBE} HTTP/1.1\r\nHost: probe.example\r\nConnection: close\r\n\r\n".encode()
-DEADLINE = 10.0
+DEADLINE = 5.0
 AT_ONCE = 12
 Options = tuple[tuple[str, str], ...]
 
