@@ -49,7 +49,7 @@ def repeat_head(line: bytes, model: Request, policy: HttpPolicy) -> Request | No
     A kept connection mostly says the same of itself each time (HTTP/2 has HPACK for that): what was decided
     of the fields is decided. None where the request line changes what they mean. Raises as `parse_head`.
     """
-    if len(line) > policy.longest_request_line:
+    if len(line) > policy.longest_request_line or b"\n" in line:
         return None
     request = Request()
     (
