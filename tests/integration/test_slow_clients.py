@@ -234,7 +234,9 @@ def test_a_kept_connection_never_waits_behind_a_slow_request():
 
 
 def test_worker_connections_bound_what_is_held():
-    with Server(HELLO, "-k", "gthread", "--threads", "2", "--worker-connections", "10", "--keep-alive", "1") as server:
+    with Server(
+        HELLO, "-k", "gthread", "--threads", "2", "--worker-connections", "10", "--header-timeout", "1"
+    ) as server:
         connections = crowd(server, b"", 10)
         with server.connect(timeout=15) as late:
             # The eleventh waits in the queue until one of the ten has timed out; it is not lost.

@@ -30,6 +30,15 @@ def test_a_stuck_worker_is_killed_with_its_request_and_stacks_in_the_log():
         assert server.get("/fast").status == 200
 
 
+def test_the_stacks_are_in_the_error_log_wherever_that_is(tmp_path):
+    log = tmp_path / "errors"
+    with Server(SLOW, "-k", "sync", "--timeout", "1", "--error-logfile", str(log)) as server:
+        with server.connect() as connection:
+            connection.send_request("GET", "/hangs/here?s=60")
+            connection.wait_closed(10)
+        eventually(lambda: "rest_for_a_while" in log.read_text(), "the stack in the file")
+
+
 def test_a_busy_loop_is_shown_too():
     with Server(SLOW, "-k", "sync", "-w", "1", "--timeout", "1", tracebacks=True) as server:
         with server.connect() as connection:

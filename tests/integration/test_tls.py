@@ -38,6 +38,7 @@ def test_alpn_answers_http_1_1(worker):
             assert connection.request().status == 200
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_old_versions_are_refused(worker):
     with Server(HELLO, *worker, tls=True) as server:
         context = certificates().client_context()
