@@ -89,7 +89,8 @@ if low != 3: os.close(low)
 from gunicorn.net.listeners import ListenOptions, adopt
 from gunicorn.supervisor.upgrade import Origin, launch
 listener = adopt(3, ListenOptions(), owned=False)
-show = "from os import environ as e, getpid; print(e['LISTEN_FDS'], e['LISTEN_PID'] == str(getpid()), 'GUNICORN_FD' in e)"
+show = ("from os import environ as e, getpid; "
+        "print(e['LISTEN_FDS'], e['LISTEN_PID'] == str(getpid()), 'GUNICORN_FD' in e)")
 pid = launch(Origin(sys.executable, [sys.executable, "-c", show], {str(tmp_path)!r}, {{}}), [listener])
 os.waitpid(pid, 0)
 """
