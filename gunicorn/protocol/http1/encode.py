@@ -153,6 +153,8 @@ def _bodiless(
     1xx, 204 and a tunnel to CONNECT carry no length (RFC 9110 8.6, 9.3.6). HEAD and 304 keep the one that the
     application gave; it is never made up from the absence of a body, only from a body that is there.
     """
+    if code < 200 and code != 101:
+        raise ResponseError(f"{code} is an interim status; a response ends with another (RFC 9110 15.2)")
     tunnel = request.method == "CONNECT" and 200 <= code < 300
     if code < 200 or code == 204 or tunnel:
         kept = [pair for pair in pairs if kinds[pair[0]] != LENGTH]

@@ -148,6 +148,12 @@ def test_connect():
     assert (refused[1:], b"Content-Length: 2" in refused[0]) == ((Framing.LENGTH, 2, True), True)
 
 
+@pytest.mark.parametrize("status", ["100 Continue", "103 Early Hints"])
+def test_interim_is_not_final(status):
+    with pytest.raises(ResponseError, match="interim"):
+        head(status=status)
+
+
 def test_interim():
     hint = encode_interim(
         "103 Early Hints", [("Link", "</a>"), ("Content-Length", "5"), ("Connection", "close")], POLICY
