@@ -101,6 +101,14 @@ class Settings(
         function: Hook = vars(self)[name]
         return None if function is TABLE[name].default else function
 
+    def unheeded(self) -> list[str]:
+        """Settings that somebody gave a value and that nothing in this version heeds yet, as text for a log."""
+        return [
+            f"{name} (needs {row.later})"
+            for name, row in TABLE.items()
+            if row.later and vars(self)[name] != row.make_default()
+        ]
+
     @property
     def address(self) -> list[Address]:
         """Where `bind` says to listen, parsed."""

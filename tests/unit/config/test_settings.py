@@ -137,3 +137,8 @@ def test_repr_shows_what_was_set():
 )
 def test_sources_are_named(source, text):
     assert str(source) == text
+
+
+def test_what_has_no_effect_yet_is_named_once_somebody_sets_it():
+    assert Settings().unheeded() == []
+    assert Settings().replace(asgi_loop="uvloop", workers=3).unheeded() == ["asgi_loop (needs the asgi worker)"]
