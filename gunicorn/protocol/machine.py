@@ -93,6 +93,7 @@ class Request:
     script_name: str
     """Prefix a trusted forwarder named (SCRIPT_NAME), or ""."""
     variables: dict[str, str]
+    """To be read only: requests of one connection may share it."""
     fields_source: Sequence[tuple[str, str]] | Sequence[str]
     """What `fields` is made from: pairs, or the raw field lines of a head without oddities."""
     length: int | None
