@@ -20,12 +20,14 @@ def is_tls(data: bytes | bytearray) -> bool:
     return len(data) > 1 and data[0] == _TLS_HANDSHAKE and data[1] == _TLS_MAJOR
 
 
-def refuse_foreign(data: bytes | bytearray) -> None:
-    """Raises ProtocolError if the first line of a connection, or what there is of it, is another protocol's.
-
-    A TLS client cannot read any answer of ours (status 0); HTTP/2 is refused by its version.
-    """
+def refuse_tls(data: bytes | bytearray) -> None:
+    """Raises ProtocolError if a first line, or what there is of it, is TLS: no answer of ours can be read (status 0)."""
     if is_tls(data):
         raise ProtocolError(0, "tls-on-plain-port", "RFC 8446 5.1", "a TLS client speaks to a port without TLS")
-    if data == _HTTP2_LINE:
+
+
+def refuse_foreign(line: bytes) -> None:
+    """Raises ProtocolError if a whole first line, less its LF, is another protocol's."""
+    refuse_tls(line)
+    if line == _HTTP2_LINE:
         raise ProtocolError(505, "http2-preface", "RFC 9113 3.4", "HTTP/2 is not spoken on this port")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.grammar import quoted
 from gunicorn.protocol.limits import HttpPolicy
-from gunicorn.protocol.sniff import refuse_foreign
+from gunicorn.protocol.sniff import refuse_foreign, refuse_tls
 
 _LONGEST_METHOD = 32
 """A request line whose first space comes later has no target to be too long."""
@@ -63,7 +63,7 @@ class Arrival:
         partial = self._partial
         partial += piece
         if not self.lines:
-            refuse_foreign(partial)
+            refuse_tls(partial)
         self._check_size(partial, len(partial) - partial.endswith(b"\r"))
 
     def _skip_blank(self) -> None:
