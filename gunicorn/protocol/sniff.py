@@ -21,7 +21,7 @@ def is_tls(data: bytes | bytearray) -> bool:
 
 
 def refuse_tls(data: bytes | bytearray) -> None:
-    """Raises ProtocolError if a first line, or what there is of it, is TLS: no answer of ours can be read (status 0)."""
+    """Raises ProtocolError if a first line, or the beginning of one, is TLS: status 0, no answer can be read."""
     if is_tls(data):
         raise ProtocolError(0, "tls-on-plain-port", "RFC 8446 5.1", "a TLS client speaks to a port without TLS")
 
