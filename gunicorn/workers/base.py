@@ -22,6 +22,7 @@ from typing import Any
 from gunicorn.config.settings import Settings
 from gunicorn.errors import AppLoadError
 from gunicorn.host import privileges
+from gunicorn.log.errors import crash_file
 from gunicorn.metrics import cells
 from gunicorn.workers.reloader import Reloader
 
@@ -148,17 +149,7 @@ class Worker:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGABRT, self.handle_abort)
         # Covers ABRT and, as a gift, crashes in native code; it hands ABRT on to the handler above.
-        faulthandler.enable(file=self.abort_file(), all_threads=True)
-
-    def abort_file(self) -> Any:
-        """Where the stacks go: the error log's file, or stderr."""
-        for handler in self.log.error_log.handlers:
-            try:
-                handler.stream.fileno()
-            except (AttributeError, OSError, ValueError):
-                continue
-            return handler.stream
-        return sys.__stderr__
+        faulthandler.enable(file=crash_file(self.log.error_log), all_threads=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """TERM: finish what is under way, then end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable
 from time import monotonic_ns
@@ -19,6 +18,7 @@ from gunicorn.drivers.blocking.service import Service, ServiceOptions
 from gunicorn.host.clock import http_date
 from gunicorn.host.signals import SignalPipe
 from gunicorn.log.access import AccessLog
+from gunicorn.log.errors import ErrorsStream
 from gunicorn.metrics import cells
 from gunicorn.protocol.http1.connection import Http1
 from gunicorn.protocol.limits import Stamp
@@ -26,27 +26,6 @@ from gunicorn.protocol.machine import Machine
 from gunicorn.protocol.trust import Peer
 from gunicorn.workers.base import RETIRE, Worker
 from gunicorn.workers.report import LogReporter
-
-
-class LogStream(io.TextIOBase):
-    """`wsgi.errors`: what the application writes appears in the error log's stream."""
-
-    def __init__(self, log: Any) -> None:
-        self._handlers = log.error_log.handlers
-
-    def writable(self) -> bool:
-        """True."""
-        return True
-
-    def write(self, text: str) -> int:
-        """Writes to every stream of the error log."""
-        for handler in self._handlers:
-            try:
-                handler.stream.write(text)
-                handler.stream.flush()
-            except (AttributeError, OSError, ValueError):
-                continue  # a log that cannot be written must not fail the request
-        return len(text)
 
 
 class BlockingWorker(Worker):
@@ -101,7 +80,7 @@ class BlockingWorker(Worker):
             software=SERVER_SOFTWARE,
             multithread=self.multithread,
             multiprocess=cfg.workers > 1,
-            errors=cast(Any, LogStream(self.log)),
+            errors=cast(Any, ErrorsStream(self.log.error_log, plain=cfg.log_format == "text")),
             script_name=os.environ.get("SCRIPT_NAME", ""),
         )
         return ServiceOptions(
