@@ -82,7 +82,8 @@ class Identity:
         if not self.successor or pid != self.successor:
             return False
         self.successor = 0
-        self._log.error("The new master (pid:%s) ended with status %s; this one serves on", pid, status)
+        say = self._log.error if status else self._log.info
+        say("The new master (pid:%s) ended with status %s; this one serves on", pid, status)
         return True
 
     def leave(self) -> None:

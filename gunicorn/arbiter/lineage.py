@@ -67,6 +67,9 @@ class Lineage:
         """From the files of today to open sockets. Whatever it raises, `become` undoes what was done."""
         self.app.reload()
         self.cfg = settings_of(self.app)
+        if not self.cfg.preload_app:
+            # Whatever an earlier configuration preloaded is old code by now.
+            self.app.callable = None
         self.adopt()
         if not self._lent:
             # One attempt: a server that serves does not stand still for a port that is taken.

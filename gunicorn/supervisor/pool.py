@@ -275,23 +275,24 @@ class Pool:
             case _:
                 child.reason = reason
                 self._remark(child, before, action, reason)
-                child.deadline = now + self._patience(action)
+                child.deadline = now + self._patience(before, action)
                 child.hurried = action is not Action.TERM
                 self._kill(child, _SIGNALS[action])
         self._cells.rows[child.slot].page[columns.STATE] = child.state
 
-    def _patience(self, action: Action) -> int:
+    def _patience(self, before: State, action: Action) -> int:
+        """Until when the child may obey. Who has not served yet has nothing to finish, however gently it is told."""
         policy = self.state.policy
-        if action is Action.TERM:
-            return policy.graceful_timeout
-        return policy.quick_timeout if action in (Action.INT, Action.QUIT) else policy.abort_grace
+        if action in (Action.ABRT, Action.KILL):
+            return policy.abort_grace
+        return policy.graceful_timeout if action is Action.TERM and before is State.READY else policy.quick_timeout
 
     def _remark(self, child: Child, before: State, action: Action, reason: str) -> None:
         """Says in the log why a child is told to go, in proportion to how unusual that is."""
         if action is Action.ABRT:
             self.log.critical("WORKER TIMEOUT (pid:%s) %s", child.pid, self._circumstances(child, reason))
             self._emit("worker.stalled", child=child, reason=reason)
-        elif action is Action.KILL and before is State.DRAINING:
+        elif action is Action.KILL and before is State.DRAINING and child.ready_at:
             self.log.warning(
                 "Worker (pid:%s) is killed: still busy when its time was over %s",
                 child.pid,
@@ -332,7 +333,7 @@ class Pool:
         self._owner.buried(child, status)
 
     def _obituary(self, child: Child, before: State, status: int) -> None:
-        if before is State.DRAINING:
+        if before is State.DRAINING or (before is State.ABORTING and child.hurried and not child.ready_at):
             self.log.debug("Worker (pid:%s) left (%s)", child.pid, child.reason)
         elif before is State.ABORTING:
             self.log.error("Worker (pid:%s) was ended (%s)", child.pid, child.reason)

@@ -141,6 +141,19 @@ def test_preload_happens_when_settings_are_adopted(begun):
         gc.unfreeze()
 
 
+def test_what_was_preloaded_is_forgotten_when_preload_is_switched_off(begun):
+    import gc
+
+    try:
+        lineage = begun(preload_app=True)
+        lineage.renew(nothing)
+        assert lineage.app.callable is None
+        lineage.become(lineage.generations[1], nothing)
+        assert lineage.app.callable is print
+    finally:
+        gc.unfreeze()
+
+
 def test_an_unknown_worker_class_is_refused(begun):
     lineage = begun()
     lineage.app.next = {"worker_class": "no.such.Worker"}

@@ -247,6 +247,29 @@ def test_a_booting_child_ends_at_once_and_nobody_minds(nursery, gently):
     assert one.log.loud() == []
 
 
+@pytest.mark.parametrize("gently", [True, False])
+def test_a_booting_child_that_does_not_listen_is_killed_soon_and_quietly(nursery, gently):
+    one = nursery(1, Policy(graceful_timeout=3600 * SECOND, quick_timeout=TENTH))
+    ready_out, ready_in = os.pipe()
+
+    def imports(row):
+        os.write(ready_in, b"x")
+        return deaf(row)
+
+    one.script = lambda child: Script(one.cells, child, says=b"", then=imports)
+    one.until(lambda: one.count(State.BOOTING) == 1)
+    os.read(ready_out, 1)
+    if gently:
+        one.pool.drain()
+    else:
+        one.pool.quit()
+    one.until(lambda: one.pool.exit_code is not None)
+    assert one.deaths[0][1] == -signal.SIGKILL
+    assert one.log.loud() == []
+    os.close(ready_out)
+    os.close(ready_in)
+
+
 def test_recycling(nursery):
     one = nursery(2)
     one.script = lambda child: Script(one.cells, child, says=b"RQ" if child.age <= 2 else b"R")
