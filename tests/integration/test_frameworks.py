@@ -11,6 +11,7 @@ from signal import SIGHUP, SIGTERM
 
 import pytest
 
+from tests.support.client import Session
 from tests.support.load import Load
 from tests.support.processes import eventually
 from tests.support.server import ROOT, Server, clean_environment, run_gunicorn
@@ -32,7 +33,7 @@ def test_the_validator_finds_nothing(worker, tls):
 
 @pytest.mark.parametrize("uri", [FLASK, "tests.apps.flask_project:create_app()"])
 def test_flask(worker, uri):
-    with Server(uri, *worker, "-w", "2", tracebacks=True) as server, server.connect() as connection:
+    with Server(uri, *worker, "-w", "2", tracebacks=True) as server, Session(server.connect) as connection:
         assert re.fullmatch(r"\d+ flask False", connection.request("GET", "/").text)
         assert connection.request("GET", "/stream").text == "".join(f"line {n}\n" for n in range(100))
         assert connection.request("GET", "/missing").status == 404

@@ -124,11 +124,12 @@ def test_post_request_with_fewer_arguments(worker, tmp_path, arguments):
 def test_reload_and_scaling(worker, notes, tmp_path):
     with Server(HELLO, *worker, "-w", "1", cwd=tmp_path, config=CONFIG) as server:
         server.get()
+        # The number is set for the first time: there is no old one.
+        assert [(note["new"], note["old"]) for note in notes.wait("nworkers_changed")] == [(1, None)]
         server.signal(SIGTTIN)
-        notes.wait("nworkers_changed", 1)
         server.wait_workers(2)
         server.signal(SIGTTOU)
-        changes = notes.wait("nworkers_changed", 2)[-2:]
+        changes = notes.wait("nworkers_changed", 3)[1:]
         assert [(note["new"], note["old"]) for note in changes] == [(2, 1), (1, 2)]
         server.signal(SIGHUP)
         (note,) = notes.wait("on_reload")

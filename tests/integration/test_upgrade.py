@@ -49,17 +49,20 @@ def upgraded(request, worker, deploy, tmp_path):
                 helper.end(pid)
 
 
-def test_upgrade_under_load(upgraded, deploy):
+@pytest.mark.parametrize("keep_alive", [True, False])
+def test_upgrade_under_load(upgraded, deploy, keep_alive):
+    """Kept connections stay with the old arbiter until it ends; new ones are shared at once."""
     server = upgraded.server
-    with Load(server.connect, connections=6) as load:
+    with Load(server.connect, connections=6, keep_alive=keep_alive) as load:
         load.progress(50)
         deploy.version("v2")
         new = upgraded.upgrade()
         assert upgraded.pidfile.read_text().strip() == str(server.pid)
-        load.answered_by("v2")
+        if not keep_alive:
+            load.answered_by("v2")
         server.signal(SIGTERM)
         assert server.wait() == 0
-        load.progress(50)
+        load.answered_by("v2")
         eventually(lambda: upgraded.pidfile.read_text().strip() == str(new), "the new arbiter takes the pid file over")
         assert not upgraded.next.exists()
         load.progress(50)
@@ -71,7 +74,7 @@ def test_upgrade_under_load(upgraded, deploy):
 def test_roll_back_under_load(upgraded, deploy):
     """The new one disappoints: stop it, and the old one serves as before."""
     server = upgraded.server
-    with Load(server.connect, connections=6) as load:
+    with Load(server.connect, connections=6, keep_alive=False) as load:
         load.progress(50)
         deploy.version("v2")
         new = upgraded.upgrade()
@@ -101,7 +104,9 @@ def test_an_upgrade_that_cannot_boot_leaves_the_old_one(upgraded, deploy):
     assert not upgraded.next.exists()
     deploy.version("v3")
     new = upgraded.upgrade()
-    eventually(lambda: server.get().text.startswith("v3"), "the repaired release")
+    server.signal(SIGTERM)
+    assert server.wait() == 0
+    assert server.get().text.startswith("v3")
     upgraded.end(new)
 
 
@@ -162,12 +167,12 @@ def test_winch_retires_the_workers_of_a_daemon(tmp_path, deploy):
     arguments = ("--daemon", "-w", "2", "--pid", str(pidfile), "--error-logfile", str(tmp_path / "log"))
     with Server(deploy.uri, *arguments, cwd=deploy.folder, ready=False) as server:
         assert server.wait() == 0
+        second = pidfile.with_name("pid.2")
         old = int(eventually(lambda: pidfile.exists() and pidfile.read_text().strip(), "the pid file"))
         try:
             eventually(lambda: len(children(old)) == 2, "two workers")
             deploy.version("v2")
             os.kill(old, SIGUSR2)
-            second = pidfile.with_name("pid.2")
             new = int(eventually(lambda: second.exists() and second.read_text().strip(), "the second pid file", 15))
             eventually(lambda: len(children(new)) == 2, "two new workers")
             os.kill(old, SIGWINCH)
@@ -178,10 +183,12 @@ def test_winch_retires_the_workers_of_a_daemon(tmp_path, deploy):
             os.kill(old, SIGQUIT)
             eventually(lambda: not alive(old), "the old daemon ends")
             assert server.get().text.startswith("v2")
-            eventually(lambda: pidfile.read_text().strip() == str(new), "the pid file is the new arbiter's")
             old = new
+            eventually(
+                lambda: not second.exists() and pidfile.read_text().strip() == str(new), "the pid file's new owner"
+            )
         finally:
-            for pid in {old, *(int(p.read_text()) for p in (pidfile, pidfile.with_name("pid.2")) if p.exists())}:
+            for pid in {old, *(int(p.read_text()) for p in (pidfile, second) if p.exists())}:
                 if alive(pid):
                     os.kill(pid, SIGQUIT)
                     eventually(lambda pid=pid: not alive(pid), "the daemon ends")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -279,6 +279,34 @@ class Connection:
             return self.sock.recv(size)
         except (ConnectionResetError, ssl.SSLEOFError) as error:
             raise Gone(type(error).__name__, self._buffer) from error
+
+
+class Session:
+    """Requests one after the other, on a kept connection while the server keeps it, else on a new one."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def request(
+        self, method: str = "GET", target: str = "/", fields: Fields = (), body: bytes | None = None
+    ) -> Response:
+        connection = self._connection or self._connect()
+        self._connection = connection
+        response = connection.request(method, target, fields, body)
+        if not response.keeps_alive:
+            connection.close()
+            self._connection = None
+        return response
 
 
 def head_bytes(method: str, target: str, host: str, fields: Fields, body: object = None) -> bytes:

@@ -93,11 +93,11 @@ class Load:
     def progress(self, count: int, timeout: float = 20.0) -> None:
         """Waits until `count` more requests have been answered well."""
         goal = self.tally.succeeded + count
-        eventually(lambda: self.tally.succeeded >= goal, f"{count} more answers ({self.tally})", timeout)
+        eventually(lambda: self.tally.succeeded >= goal, lambda: f"{count} more answers ({self.tally})", timeout)
 
     def answered_by(self, word: str, timeout: float = 20.0) -> None:
         """Waits until a body began with `word`."""
-        eventually(lambda: word in self.tally.answers, f"an answer by {word!r} ({self.tally.answers})", timeout)
+        eventually(lambda: word in self.tally.answers, lambda: f"an answer by {word!r} ({self.tally})", timeout)
 
     def assert_clean(self) -> Tally:
         """Ends the load; every single request must have been answered."""

@@ -98,7 +98,7 @@ def peak_resident_bytes(pid: int) -> int:
     raise AssertionError(f"no VmHWM for {pid}")
 
 
-def eventually(condition: Callable[[], T], what: str, timeout: float = 10.0) -> T:
+def eventually(condition: Callable[[], T], what: str | Callable[[], str], timeout: float = 10.0) -> T:
     """The first true value of `condition`, asked every 10 ms; AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
@@ -106,7 +106,8 @@ def eventually(condition: Callable[[], T], what: str, timeout: float = 10.0) -> 
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {what} (last: {value!r})")
+            text = what if isinstance(what, str) else what()
+            raise AssertionError(f"not within {timeout} s: {text} (last: {value!r})")
         time.sleep(0.01)
 
 
