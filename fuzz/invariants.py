@@ -41,6 +41,45 @@ HELD_AT_MOST = 8192
 CHUNKED_HEAD = b"POST / HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
+STRICTER = {
+    # Whatever two servers may read in two ways is refused, also where the RFC would let us guess.
+    "bare-lf": "RFC 9112 2.2 permits a bare LF as line end; others end the line elsewhere",
+    "chunk-bare-lf": "the same in the chunked coding",
+    "obs-fold": "RFC 9112 5.2 leaves the choice to refuse or to unfold",
+    "chunk-size": "h11 lets blanks follow a size, and more in extensions",
+    "te-with-length": "RFC 9112 6.1 leaves the choice to refuse or to let the coding win",
+    "te-http10": "RFC 9112 6.1: framing is faulty; h11 reads it",
+    "duplicate-content-length": "RFC 9112 6.3 permits to fold equal ones",
+    "content-length": "a list of equal lengths; h11 folds it",
+    "duplicate-content-type": "demand: #3366",
+    "field-value": "RFC 9110 5.5: control characters are invalid; h11 retains some",
+    # Whose meaning h11 leaves to the application.
+    "invalid-host": "RFC 9112 3.2; h11 does not look into Host",
+    "target": "RFC 9112 3.2; h11 takes all visible characters",
+    "target-form": "RFC 9112 3.2; h11 does not look into targets",
+    "target-authority": "RFC 9110 4.2",
+    "target-nul": "an encoded NUL in the path",
+    "authority": "RFC 9112 3.2.3",
+    "asterisk": "RFC 9112 3.2.4",
+    "method": "settings: permit_unconventional_http_method",
+    "version": "settings: permit_unconventional_http_version; h11 takes any digit",
+    "http2-preface": "a clear word for HTTP/2 clients",
+    "expectation": "RFC 9110 10.1.1; h11 does not look into Expect",
+    "scheme-contradiction": "settings: secure_scheme_headers",
+    "script-name": "settings: forwarder_headers",
+    # Bounds, which for h11 are the caller's affair.
+    "field-count": "settings: limit_request_fields",
+    "field-size": "settings: limit_request_field_size",
+    "trailer-count": "settings: limit_request_fields",
+    "trailer-size": "settings: limit_request_field_size",
+    "target-size": "settings: limit_request_line",
+    "request-line-size": "settings: limit_request_line",
+    "chunk-size-line": "RFC 9112 7.1.1: a server ought to limit extensions",
+    "chunk-extensions": "RFC 9112 7.1.1: a server ought to limit extensions",
+}
+"""Rules by which we may refuse what h11 accepts, each with its reason; by any other it is a finding."""
+
+
 class Finding(AssertionError):
     """An invariant does not hold; the text says which, and how."""
 
@@ -66,8 +105,12 @@ def check_stream(data: bytes) -> str:
     check_held(data)
     if oracle.AVAILABLE:
         check_opinion(data, replay(corpus.whole(data), {}))
-    rule = verdict.detail.rpartition("[")[2].partition(",")[0]
-    return f"{len(verdict.requests)} {verdict.ending} {verdict.status} {rule} {settings.keys()}"
+    return f"{len(verdict.requests)} {verdict.ending} {verdict.status} {rule_of(verdict)} {settings.keys()}"
+
+
+def rule_of(verdict: Verdict) -> str:
+    """The slug of the rule that was broken, out of the words of a refusal."""
+    return verdict.detail.rpartition("[")[2].partition(",")[0]
 
 
 def check_splits(data: bytes, settings: dict[str, str], whole: Verdict) -> None:
@@ -135,8 +178,11 @@ def check_held(data: bytes) -> None:
 
 
 def check_opinion(data: bytes, verdict: Verdict) -> None:
-    """h11 is more lenient in many things: it may accept what we refuse, never read what we accept in another way."""
+    """h11 never reads in another way what we accept, and we refuse what it accepts only by rules that say so."""
     opinion = oracle.opinion(data)
+    more = len(opinion.readings) > len(verdict.requests)
+    if more and verdict.ending == "rejected" and rule_of(verdict) not in STRICTER:
+        raise Finding(f"h11 accepts what we refuse: {verdict.detail}")
     for index, seen in enumerate(verdict.requests):
         if index >= len(opinion.readings):
             if not expected_refusal(seen, verdict.requests[:index], opinion.refusal):

@@ -40,15 +40,14 @@ def configuration(options: Options) -> str:
     """The settings of a record as a configuration file."""
     lines = ["keepalive = 60", "workers = 1", "graceful_timeout = 2"]
     for name, value in options:
-        known = {"true": True, "false": False}.get(value)
-        lines.append(f"{name} = {int(value) if value.isdecimal() else value if known is None else known!r}")
-        if not value.isdecimal() and known is None:
-            lines[-1] = f"{name} = {value!r}"
+        typed: object = {"true": True, "false": False}.get(value, int(value) if value.isdecimal() else value)
+        lines.append(f"{name} = {typed!r}")
     return "\n".join(lines) + "\n"
 
 
 def answers(connection: client.Connection) -> Iterator[client.Response]:
     """Final responses until the server ends the connection. Raises client.Gone where the rest is no response."""
+    informational: list[client.Response] = []
     while True:
         try:
             response = connection.read_head()
@@ -57,9 +56,11 @@ def answers(connection: client.Connection) -> Iterator[client.Response]:
                 raise
             return
         if 100 <= response.status < 200:
+            informational.append(response)
             continue
         if response.header(mirror.FIELD) is None:
             connection._read_body(response, "GET")
+        response.informational, informational = informational, []
         yield response
 
 
@@ -107,6 +108,8 @@ def judge(record: Record, responses: list[client.Response], stays: bool) -> Verd
             refusal = response
             break
         request = mirror.read(text, keep_alive=True)
+        if not continues(request, response):
+            return Verdict(tuple(seen), "says 100 Continue out of turn")
         seen.append(replace(request, keep_alive=kept(request.version, response)))
     if len(seen) + (refusal is not None) != len(responses):
         return Verdict(tuple(seen), "answers after a refusal")
@@ -124,6 +127,13 @@ def judge(record: Record, responses: list[client.Response], stays: bool) -> Verd
     return Verdict(requests, "open")
 
 
+def continues(seen: Seen, response: client.Response) -> bool:
+    """Whether what came before an answer was asked for: one 100 Continue at most (RFC 9110 10.1.1)."""
+    asked = "HTTP_EXPECT" in seen.variables and seen.version != "HTTP/1.0"
+    statuses = [informational.status for informational in response.informational]
+    return statuses in ([], [100]) if asked else statuses == []
+
+
 def plain(response: client.Response) -> bytes:
     """An error answer without the time of day."""
     fields = [f"{name}: {value}" for name, value in response.fields if name.lower() != "date"]
@@ -135,8 +145,7 @@ def survey(server: Server, records: Sequence[Record], cutting: int) -> list[Verd
     address = ("127.0.0.1", server.port)
 
     def one(record: Record) -> Verdict:
-        pieces = [list(corpus.cuttings(record.data, seeds=1))[cutting][1]][0]
-        return ask(address, record, pieces)
+        return ask(address, record, list(corpus.cuttings(record.data, seeds=1))[cutting][1])
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(one, records))
