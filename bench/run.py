@@ -22,6 +22,8 @@ from bench.workloads import WORKLOADS, Kind, Workload
 
 FULL = Pace(warm=2, seconds=6, rounds=5)
 QUICK = Pace(warm=1, seconds=1, rounds=1)
+REPEATS = {Kind.FRAMES: 0, Kind.TREE: 3}
+"""Frames are counted, once is enough; a start is short and easily disturbed, so it is taken three times as often."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +72,7 @@ def _left_out(name: str, options: argparse.Namespace) -> bool:
 def _run(workload: Workload, pace: Pace, folder: Path, options: argparse.Namespace) -> int:
     """Measures a workload, prints as it goes; the number of measurements that failed."""
     who = [name for name in workload.who if not _left_out(name, options)]
-    repeat = 1 if workload.kind is Kind.FRAMES else pace.rounds
+    repeat = pace.rounds * REPEATS.get(workload.kind, 1) or 1
     rounds: list[dict[str, Figures]] = []
     failures = 0
     print(f"{workload.name}: {workload.title}", flush=True)
