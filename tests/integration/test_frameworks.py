@@ -99,7 +99,7 @@ def django_project(tmp_path_factory) -> Path:
 def test_a_generated_django_project(worker, django_project):
     with (
         Server("project.wsgi", *worker, "--workers", "4", cwd=django_project) as server,
-        server.connect() as connection,
+        Session(server.connect) as connection,
     ):
         server.wait_workers(4)
         assert connection.request("GET", "/").text.endswith("django")
