@@ -159,6 +159,10 @@ class Machine(Protocol):
     """Set to False by the driver (drain, max_requests, slow handlers): the next head says close."""
     pending: bool
     """Bytes that came after the current request wait inside: call `receive(b"")` once it is answered."""
+    overrun: bool
+    """The application gave more bytes than its Content-Length; they were cut."""
+    shortfall: bool
+    """The application gave fewer bytes than its Content-Length; the connection ends."""
     peer: Peer
     """The client, as the kernel or a trusted PROXY header names it."""
 

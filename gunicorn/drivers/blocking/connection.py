@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gunicorn.drivers.blocking.service import Service
 
 RECV_SIZE = 65536
+READS_IN_A_ROW = 64
+"""Reads and pipelined requests of one connection before the others get their turn."""
 LINGER_NS = 2_000_000_000
 """How long a half-closed connection may go on sending what nobody reads (RFC 9112 9.6)."""
 FOREVER = 1 << 63
@@ -110,7 +112,7 @@ class Connection(SocketTransport):
     def pump(self, now: int) -> None:
         """Reads, feeds the machine and dispatches, until the kernel or the machine has nothing more."""
         machine = self.machine
-        while True:
+        for _ in range(READS_IN_A_ROW):
             inside = machine.pending
             if inside:
                 data = b""
@@ -142,6 +144,7 @@ class Connection(SocketTransport):
                 self._nothing_yet(not data and not inside, now)
             if self.state is not State.READING or not (self.more or machine.pending):
                 return
+        self.service.again(self)
 
     def _nothing_yet(self, ended: bool, now: int) -> None:
         """No event came of what was read: an end between requests, or part of a head.

@@ -90,8 +90,10 @@ class Poller:
         self.events = iter(events)
         if now >= self.next_tick:
             self.tick(now)
-        while service.waiting and service.epoch == epoch:
+        for _ in range(len(service.waiting)):
             self.pump_waiting(now)
+            if service.epoch != epoch:
+                return
 
     def handle_other(self, fd: int, mask: int) -> None:
         """An event of a door or of the signals; one of a connection that was closed meanwhile has no owner."""
@@ -120,7 +122,11 @@ class Poller:
             else:
                 idle += connection.state is State.READING
                 nearest = min(nearest, connection.deadline)
-        self.next_tick = nearest if self.doors_open or service.stopping else min(nearest, now + SHUT_TICK_NS)
+        if not service.stopping:
+            # Deadlines that lie close together are one tick's work: a look costs as many steps as there are
+            # connections.
+            nearest = max(nearest, now + SHUT_TICK_NS) if self.doors_open else now + SHUT_TICK_NS
+        self.next_tick = nearest
         page = service.page
         page[cells.CONNECTIONS] = len(service.connections)
         page[cells.CONNECTIONS_IDLE] = idle

@@ -159,6 +159,8 @@ class Service:
         except BaseException as error:
             self._failed(connection, error)
         ended = monotonic_ns()
+        if machine.overrun or machine.shortfall:
+            self._wrong_length(exchange)
         duration = ended - started
         exchange.duration_ns = duration
         self.average_ns += (duration - self.average_ns) >> 3
@@ -200,6 +202,16 @@ class Service:
             if answer_failure(exchange):
                 return
         connection.machine.abort()
+
+    def _wrong_length(self, exchange: Exchange) -> None:
+        """The application's Content-Length was not the length of its body."""
+        machine, request = exchange.machine, exchange.request
+        what = (
+            "more bytes than its Content-Length, which were cut"
+            if machine.overrun
+            else "fewer bytes than its Content-Length"
+        )
+        self.reporter.warned(f"the application answered {request.method} {request.target} with {what}")
 
     def _last_words(self, connection: Connection, data: bytes) -> None:
         try:

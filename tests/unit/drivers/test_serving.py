@@ -326,3 +326,16 @@ def test_limits_reach_the_machine(serve):
     with server.connect() as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 11\r\n\r\n" + b"x" * 11)
         assert read_all(sock).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(("length", "words"), [(3, "more bytes"), (9, "fewer bytes")])
+def test_a_body_of_the_wrong_length_is_told_and_never_misread(serve, length, words):
+    def wrong(environ, start_response):
+        start_response("200 OK", [("Content-Length", str(length))])
+        return [b"hello"]
+
+    server = serve(wrong)
+    with server.connect() as sock:
+        sock.sendall(LAST)
+        assert read_all(sock).endswith(b"\r\n\r\n" + b"hello"[:length])
+    assert eventually(lambda: [text for text in server.said.messages if words in text])
