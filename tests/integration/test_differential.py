@@ -22,6 +22,15 @@ AT_ONCE = 12
 Options = tuple[tuple[str, str], ...]
 
 
+class ConnectionFrom(client.Connection):
+    """A connection whose near end has the address a record asks for."""
+
+    def __init__(self, source: str, address: tuple[str, int]) -> None:
+        self.host = "example.com"
+        self._buffer = b""
+        self.sock = client.open_socket(address, DEADLINE, source=source)
+
+
 def records_by_settings() -> dict[Options, list[Record]]:
     groups: dict[Options, list[Record]] = defaultdict(list)
     for record in corpus.load():
@@ -82,10 +91,7 @@ def kept(seen_version: str, response: client.Response) -> bool:
 def ask(address: tuple[str, int], record: Record, pieces: Sequence[bytes]) -> Verdict:
     """Sends a stream on a connection of its own and says what became of it."""
     stays = record.ending == "open" and (not record.requests or record.requests[-1].keep_alive)
-    connection = client.Connection.__new__(client.Connection)
-    connection.host, connection._buffer = "example.com", b""
-    connection.sock = client.open_socket(address, DEADLINE, source=record.peer)
-    with connection:
+    with ConnectionFrom(record.peer, address) as connection:
         send(connection, pieces)
         if stays:
             send(connection, [PROBE_REQUEST])
@@ -188,3 +194,36 @@ def comparable(verdict: Verdict) -> Verdict:
         # A server may answer a cut stream or may not (RFC 9112 8); a race decides who notices first.
         return Verdict(requests, "cut")
     return replace(verdict, requests=requests, detail="")
+
+
+HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: hidden.example\r\n\r\n"
+NEXT = b"GET /next HTTP/1.1\r\nHost: next.example\r\n\r\n"
+
+
+def unread_streams() -> Iterator[bytes]:
+    """Requests whose bodies look like requests, and one that is meant to follow."""
+    for size in (10, 200, 1500, 6000):
+        body = HIDDEN * size
+        head = b"POST /unread HTTP/1.1\r\nHost: example.com\r\n"
+        yield head + b"Content-Length: %d\r\n\r\n" % len(body) + body + NEXT
+        yield head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) + NEXT
+
+
+@pytest.mark.parametrize("kind", WORKER_CLASSES)
+@pytest.mark.parametrize("buffering", [True, False], ids=["buffered", "unbuffered"])
+def test_a_body_that_nobody_read_never_becomes_requests(kind: str, buffering: bool) -> None:
+    config = configuration(()) + f"request_buffering = {buffering}\n"
+    with Server("tests.support.mirror:app", "-k", kind, config=config) as server:
+        for data in unread_streams():
+            for pieces in (corpus.whole(data), corpus.shuffled(data, 1), corpus.bytewise(data, edge=400)):
+                paths = served_paths(("127.0.0.1", server.port), pieces)
+                assert paths in (["/unread", "/next", PROBE], ["/unread"]), f"{len(data)} bytes: {paths}"
+                assert not buffering or paths[-1] == PROBE, "the whole body was there: the connection goes on"
+
+
+def served_paths(address: tuple[str, int], pieces: Iterable[bytes]) -> list[str]:
+    """Paths of the requests the application saw on one connection that ends with the probe."""
+    with client.Connection(address, timeout=DEADLINE) as connection:
+        send(connection, pieces)
+        send(connection, [PROBE_REQUEST])
+        return [mirror.read(response.text, True).path for response in answers(connection)]

@@ -1,6 +1,6 @@
 """A WSGI application that answers what it saw of a request, as JSON; a HEAD gets it in the field X-Mirror.
 
-Knows PEP 3333. The differential test reads the answers back into the corpus' words.
+Below /unread it leaves the body where it is. Knows PEP 3333; the differential test reads its answers back.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Any
 from tests.support.corpus import Seen
 
 FIELD = "X-Mirror"
+UNREAD = "/unread"
 
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    body = environ["wsgi.input"].read()
+    body = b"" if environ["PATH_INFO"].startswith(UNREAD) else environ["wsgi.input"].read()
     text = json.dumps(
         {
             "method": environ["REQUEST_METHOD"],

@@ -62,6 +62,21 @@ def test_refusal_is_explained_and_well_formed(record: Record) -> None:
     fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     assert fields["connection"] == "close"
     assert int(fields["content-length"]) == len(body)
+    assert error.detail not in body.decode("ascii"), "what the peer sent is for the log, not for an answer"
+    assert len(body) < 300
+
+
+@pytest.mark.parametrize("record", [r for r in REJECTED if "one-mebibyte" in r.name], ids=by_name)
+def test_an_endless_line_is_refused_long_before_its_end(record: Record) -> None:
+    connection = Replay(machine_for(record.setting, record.peer))
+    taken = 0
+    for start in range(0, len(record.data), 1024):
+        connection.feed(record.data[start : start + 1024])
+        taken += 1024
+        if connection.over:
+            break
+    assert connection.error is not None
+    assert taken <= 16384
 
 
 class TestCorpus:
