@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -18,6 +19,9 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config, Level, Loaded, Settings, Source, load, own_traceback
 from gunicorn.errors import EXIT_OK, AppLoadError, ConfigError, GunicornError
 from gunicorn.host.daemon import daemonize
+
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+"""As shells show it."""
 
 UPGRADE = "GUNICORN_PID"
 """Is set in the environment of a new server that a running one started on its sockets."""
@@ -91,10 +95,12 @@ class BaseApplication:
     def run(self) -> NoReturn:
         """Serves; ends the process."""
         try:
-            code = Arbiter(self).run()
+            Arbiter(self).run()
         except GunicornError as problem:
             fail(problem)
-        sys.exit(code)
+        except KeyboardInterrupt:
+            # Ctrl-C before there is a server that could stop: while the application is preloaded, say.
+            sys.exit(EXIT_INTERRUPTED)
 
 
 class Application(BaseApplication):

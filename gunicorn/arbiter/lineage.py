@@ -21,6 +21,7 @@ from gunicorn.arbiter.generation import (
     tls_context,
 )
 from gunicorn.config import Config, Settings, resolve_worker_class
+from gunicorn.host.privileges import check_switch
 from gunicorn.net.listeners import Listener, open_listeners
 from gunicorn.supervisor import upgrade
 
@@ -41,6 +42,7 @@ class Lineage:
 
     def adopt(self) -> None:
         """Puts in force what the settings say about the process itself. Raises GunicornError."""
+        check_switch(self.cfg.uid, self.cfg.gid)
         self._environment.apply(self.cfg.env)
         self.worker_class = resolve_worker_class(self.cfg)
         self.tls = tls_context(self.cfg)

@@ -13,7 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from gunicorn import __version__
 from gunicorn.arbiter.generation import policy_of
@@ -122,8 +122,11 @@ class Arbiter:
 
     # -- the life of the server
 
-    def run(self) -> int:
-        """Serves until told to stop; returns the exit status. Raises GunicornError when it cannot start."""
+    def run(self) -> NoReturn:
+        """Serves until told to stop; ends the process by SystemExit. Raises GunicornError when it cannot start."""
+        sys.exit(self._serve())
+
+    def _serve(self) -> int:
         code = EXIT_CONFIG
         try:
             self.start()

@@ -274,6 +274,11 @@ def _verdict(pool: PoolState) -> Halt | Abandon | None:
 def _balance(pool: PoolState, now: int, overdue: set[int]) -> list[Order]:
     """Drains what is too much and spawns what is missing, in this order of preference: serve, renew, shrink."""
     standing = [c for c in pool.children.values() if c.standing and c.pid not in overdue]
+    # Still booting for a reload that another one has overtaken: useless, and perhaps stuck for ever.
+    superseded = [
+        c for c in standing if c.state is State.BOOTING and c.generation not in (pool.generation, pool.serving)
+    ]
+    standing = [c for c in standing if c not in superseded]
     fresh = [c for c in standing if c.generation == pool.generation and not c.retiring]
     stale = [c for c in standing if c.generation != pool.generation or c.retiring]
     ready = sum(c.state is State.READY for c in fresh)
@@ -281,6 +286,7 @@ def _balance(pool: PoolState, now: int, overdue: set[int]) -> list[Order]:
     spare = _least_useful(fresh, len(fresh) - pool.target)
     spare_stale = _least_useful(stale, len(stale) - max(0, pool.target - ready))
     orders: list[Order] = [Signal(c.pid, Event.DRAIN, "scale") for c in spare]
+    orders += [Signal(c.pid, Event.DRAIN, "superseded") for c in superseded]
     orders += [Signal(c.pid, Event.DRAIN, "recycle" if c.retiring else "reload") for c in spare_stale]
 
     kept = len(standing) - len(spare) - len(spare_stale)

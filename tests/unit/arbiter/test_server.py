@@ -36,8 +36,8 @@ def test_the_service_manager_hears_of_every_step(notify):
 def test_the_watchdog_is_fed(notify):
     path, heard = notify
     with Server(env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"}):
-        eventually(lambda: heard().get("WATCHDOG"), "a sign of life")
-        assert heard()["WATCHDOG"] == "1"
+        for _ in range(3):
+            eventually(lambda: heard().get("WATCHDOG") == "1", "a sign of life")
 
 
 def test_a_reload_moves_to_another_address(tmp_path):
@@ -191,7 +191,7 @@ def test_an_abandoned_reload_restores_settings_and_keeps_serving(tmp_path):
         )
         server.signal(signal.SIGHUP)
         server.wait_log("is abandoned")
-        assert server.workers() == before
+        eventually(lambda: server.workers() == before, "the old workers and nobody else")
         server.signal(signal.SIGTTIN)
         server.wait_workers(3)
         assert server.get("/").status == 200

@@ -141,6 +141,26 @@ def test_two_reloads_in_a_row_end_with_the_last():
     assert {child.generation for child in world.pool.children.values()} == {3}
 
 
+def test_a_boot_that_hangs_does_not_block_the_next_reload():
+    world = serving(2)
+    world.pool.next_generation()
+    world.run()
+    (hanging,) = world.pids_in(State.BOOTING)
+    world.passes(600)
+    world.pool.next_generation()
+    assert world.run() == [Signal(hanging, Event.DRAIN, "superseded"), Spawn(3)]
+    assert world.count(State.READY) == 2
+
+
+def test_a_reload_before_anything_has_served_starts_over():
+    world = World(2)
+    world.run()
+    world.pool.next_generation()
+    orders = world.run()
+    assert orders.count(Spawn(2)) == 2
+    assert world.actions(1) == world.actions(2) == [Action.TERM]
+
+
 def test_reload_with_fewer_workers():
     world = serving(4)
     world.pool.next_generation()
