@@ -206,12 +206,9 @@ class Service:
     def _wrong_length(self, exchange: Exchange) -> None:
         """The application's Content-Length was not the length of its body."""
         machine, request = exchange.machine, exchange.request
-        what = (
-            "more bytes than its Content-Length, which were cut"
-            if machine.overrun
-            else "fewer bytes than its Content-Length"
-        )
+        what = "more bytes than its Content-Length (they were cut)" if machine.overrun else "fewer bytes than promised"
         self.reporter.warned(f"the application answered {request.method} {request.target} with {what}")
+        machine.overrun = False
 
     def _last_words(self, connection: Connection, data: bytes) -> None:
         try:
