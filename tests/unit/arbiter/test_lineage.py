@@ -86,7 +86,7 @@ def test_new_ones_are_opened_and_old_ones_kept_until_the_reload_has_settled(begu
 
 
 def test_going_back_closes_what_was_opened_and_restores_the_application(begun, monkeypatch):
-    monkeypatch.delenv("MARK", raising=False)
+    monkeypatch.setenv("MARK", "before")
     lineage = begun(raw_env=["MARK=old"])
     (old,) = lineage.listeners
     lineage.app.next = {"bind": [f"127.0.0.1:{free_port()}"], "raw_env": ["MARK=new"], "workers": 7}
