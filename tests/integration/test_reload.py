@@ -102,6 +102,21 @@ def test_hup_lets_a_running_request_end(worker, tmp_path):
         eventually(lambda: not alive(old), "the old worker ends")
 
 
+def test_hup_finishes_a_request_that_is_still_arriving(worker):
+    with Server("tests.apps.echo:app", *worker) as server, server.connect() as connection:
+        (old,) = server.wait_workers(1)
+        assert server.get().status == 200
+        connection.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n01234")
+        assert server.get().status == 200
+        server.signal(SIGHUP)
+        eventually(lambda: str(old) not in server.get().text.rpartition('"pid"')[2], "the new worker answers")
+        connection.send(b"56789")
+        response = connection.read_response()
+        assert response.status == 200
+        assert f'"pid": {old}' in response.text
+        eventually(lambda: not alive(old), "the old worker ends")
+
+
 def test_hup_reads_the_configuration_again(deploy):
     with Server(deploy.uri, cwd=deploy.folder, config="workers = 1\n") as server:
         server.wait_workers(1)

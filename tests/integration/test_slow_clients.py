@@ -214,9 +214,10 @@ def test_a_worker_accepts_only_what_it_can_run():
         server.get("/fast")
         for _ in range(3):
             started = time.monotonic()
-            pair = [server.connect() for _ in range(2)]
-            for connection in pair:
-                connection.send_request("GET", "/?s=0.5", [("Connection", "close")])
+            pair = []
+            for _ in range(2):
+                pair.append(server.connect())
+                pair[-1].send_request("GET", "/?s=0.5", [("Connection", "close")])
             for connection in pair:
                 assert connection.read_response().status == 200
                 connection.close()
