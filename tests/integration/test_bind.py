@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from signal import SIGTERM
+from signal import SIGHUP, SIGTERM
 
 import pytest
 
@@ -184,7 +184,7 @@ def test_listen_fds_meant_for_another_process_are_ignored():
         assert server.get().status == 200
 
 
-def test_notify_socket_gets_ready_and_stopping(tmp_path):
+def test_notify_socket_gets_every_stage(tmp_path):
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(path))
@@ -194,6 +194,10 @@ def test_notify_socket_gets_ready_and_stopping(tmp_path):
             while "READY=1" not in said:
                 said += notify.recv(4096).decode() + "\n"
             assert server.get().status == 200
+            server.signal(SIGHUP)
+            while "RELOADING=1" not in said or said.count("READY=1") < 2:
+                said += notify.recv(4096).decode() + "\n"
+            assert "MONOTONIC_USEC=" in said
             assert server.stop(SIGTERM) == 0
             while "STOPPING=1" not in said:
                 said += notify.recv(4096).decode() + "\n"

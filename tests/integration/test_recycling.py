@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from signal import SIGTERM
+
 import pytest
 
 from tests.support.load import Load
@@ -54,3 +56,16 @@ def test_one_request_a_worker(worker):
             load.join(60)
             tally = load.assert_clean()
         assert len(tally.answers) >= 5
+
+
+@pytest.mark.slow
+def test_a_hundred_workers_of_a_preloaded_application_that_logs(worker, tmp_path):
+    """A lock or a thread held across a fork would hang one of them sooner or later."""
+    access = tmp_path / "access"
+    arguments = ("--preload", "--max-requests", "1", "--access-logfile", str(access))
+    with Server("tests.apps.flask_project:app", *worker, "-w", "2", *arguments) as server:
+        with Load(server.connect, connections=2, keep_alive=False, pace=0.01) as load:
+            eventually(lambda: len(load.tally.answers) >= 100, "a hundred workers have answered", 60)
+            tally = load.assert_clean()
+        assert server.stop(SIGTERM) == 0
+        assert len(access.read_text().splitlines()) == tally.succeeded
