@@ -319,6 +319,10 @@ class Arbiter:
         foreign = [listener for listener in self.lineage.all_listeners() if listener not in generation.listeners]
         return WorkerProgram(self, child, generation, self.cells, foreign)
 
+    def born(self, child: Child) -> None:
+        """Hooks in this process know a worker by its pid too."""
+        child.program.worker.pid = child.pid
+
     def buried(self, child: Child, status: int) -> None:  # noqa: ARG002
         """A worker was reaped."""
         self._guard("child_exit", self.cfg.child_exit, self, child.program.worker)

@@ -62,6 +62,10 @@ class Owner(Protocol):
         """What `child` shall run; called in the parent just before the fork."""
         ...
 
+    def born(self, child: Child) -> None:
+        """`child` was forked and has its pid."""
+        ...
+
     def buried(self, child: Child, status: int) -> None:
         """`child` was reaped; `status` is its exit status, negative for a signal."""
         ...
@@ -216,6 +220,7 @@ class Pool:
         page[columns.PID] = child.pid
         self.state.children[child.pid] = child
         self._loop.watch(child.notice, partial(self._listen, child))
+        self._owner.born(child)
         self._emit("worker.spawned", child=child)
 
     def _abandon(self, generation: int, fallback: int) -> None:

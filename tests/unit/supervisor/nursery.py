@@ -105,6 +105,7 @@ class Nursery:
         self.log = Lines()
         self.bus = Bus()
         self.script: Callable[[Child], Any] = lambda child: Script(self.cells, child)
+        self.births: list[int] = []
         self.deaths: list[tuple[int, int]] = []
         self.strangers: list[tuple[int, int]] = []
         self.news: list[tuple[str, int]] = []
@@ -124,6 +125,9 @@ class Nursery:
 
     def program(self, child: Child) -> Any:
         return self.script(child)
+
+    def born(self, child: Child) -> None:
+        self.births.append(child.pid)
 
     def buried(self, child: Child, status: int) -> None:
         self.deaths.append((child.pid, status))

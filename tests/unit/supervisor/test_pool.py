@@ -31,6 +31,7 @@ def test_children_become_ready_and_leave_when_told(nursery):
     one = nursery(3)
     one.settle()
     assert one.count(State.READY) == 3
+    assert sorted(one.births) == one.pids()
     one.pool.drain()
     one.until(lambda: one.pool.exit_code is not None)
     assert one.pool.exit_code == 0
