@@ -1,5 +1,7 @@
 """The matrix: complete, without ways back, and with the right signal for each fall."""
 
+from pathlib import Path
+
 import pytest
 
 from gunicorn.supervisor.child import MATRIX, Action, Child, Event, State
@@ -76,3 +78,26 @@ def test_politeness_can_turn_into_haste_but_not_the_reverse():
 @pytest.mark.parametrize(("state", "standing"), list(zip(ORDER, [True, True, False, False, False], strict=True)))
 def test_standing(state, standing):
     assert child(state).standing is standing
+
+
+def test_the_table_in_the_readme_is_the_matrix():
+    """`python tests/unit/supervisor/test_child.py` prints it."""
+    assert printed() in (Path(__file__).parents[3] / "gunicorn/supervisor/README.md").read_text()
+
+
+def printed() -> str:
+    """The matrix as a Markdown table: in each cell the next state and the action, "·" where nothing happens."""
+    lines = ["| | " + " | ".join(f"`{event.name}`" for event in Event) + " |", "|---" * (len(Event) + 1) + "|"]
+    for state, row in MATRIX.items():
+        cells = []
+        for event in Event:
+            after, action = row[event]
+            move = "" if after is state else f"→ {after.name}"
+            deed = "" if action is Action.NOTHING else action.value
+            cells.append(" ".join(filter(None, (move, deed))) or "·")
+        lines.append(f"| **{state.name}** | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(printed())
