@@ -19,6 +19,7 @@ from typing import NoReturn
 from gunicorn.host import systemd
 from gunicorn.host.process import keep_on_exec
 from gunicorn.host.signals import reset_in_child
+from gunicorn.net.address import BindKind
 from gunicorn.net.listeners import Listener, ListenOptions, adopt
 
 PARENT_PID = "GUNICORN_PID"
@@ -88,12 +89,13 @@ def _exec(origin: Origin, listeners: Sequence[Listener], parent: int, mask: Iter
 
 def _hand_on(environment: MutableMapping[str, str], listeners: Sequence[Listener]) -> None:
     """Says in the environment which descriptor is what. Those of `fd://` binds are found by their number."""
-    numbers = sorted(listener.fileno() for listener in listeners if not listener.owned)
+    keep_on_exec(listener.fileno() for listener in listeners)
+    unnamed = [listener for listener in listeners if listener.bind.kind is not BindKind.FD]
+    numbers = sorted(listener.fileno() for listener in unnamed if not listener.owned)
     first = systemd.LISTEN_FDS_START
     lent = numbers if numbers == list(range(first, first + len(numbers))) else []
     systemd.pass_on(environment, [systemd.PassedFd(fd, "") for fd in lent], os.getpid())
-    rest = [listener.fileno() for listener in listeners if listener.fileno() not in lent]
-    keep_on_exec(rest)
+    rest = [listener.fileno() for listener in unnamed if listener.fileno() not in lent]
     if rest:
         environment[SOCKETS] = ",".join(map(str, rest))
 

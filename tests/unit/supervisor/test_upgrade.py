@@ -98,6 +98,17 @@ os.waitpid(pid, 0)
     assert ran.stdout.split() == ["1", "True", "False"]
 
 
+def test_a_descriptor_of_the_command_line_keeps_its_number(tmp_path):
+    sock = socket.create_server(("127.0.0.1", 0))
+    fd = sock.detach()
+    listener = adopt(fd, OPTIONS, owned=False, bind=parse_bind(f"fd://{fd}"))
+    seen = told([listener], tmp_path)
+    assert fd in seen["open"]
+    assert seen["GUNICORN_FD"] is None
+    assert seen["LISTEN_FDS"] is None
+    listener.close()
+
+
 def test_a_program_that_cannot_be_run_is_an_exit_status(listeners, tmp_path, capfd):
     pid = launch(Origin("/nonexistent/python", ["python"], str(tmp_path), {}), listeners)
     _, raw = os.waitpid(pid, 0)
