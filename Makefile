@@ -27,7 +27,7 @@ types: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy --strict $(TYPED)
 
 unit: $(VENV)/.dev ## unit tests
-	$(BIN)/python -m pytest tests/unit -q
+	$(BIN)/python -m pytest tests/unit tests/fuzz -q
 
 integration: $(VENV)/.dev ## tests against real processes (nginx, if installed, in front)
 	$(BIN)/python -m pytest tests/integration -q --ignore=tests/integration/test_differential.py
