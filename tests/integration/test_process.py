@@ -119,10 +119,13 @@ def test_workers_inherit_no_descriptors_of_the_arbiter(worker):
     with Server(HELLO, *worker, "-w", "4") as server:
         pids = server.wait_workers(4)
         server.get()
-        pipes = [{name for name in open_files(pid) if name.startswith("pipe:")} for pid in pids]
-        for number, mine in enumerate(pipes):
-            for other in pipes[number + 1 :]:
-                assert not mine & other, "two workers share a pipe"
+
+        def shared() -> list[str]:
+            pipes = [name for pid in pids for name in set(open_files(pid)) if name.startswith("pipe:")]
+            return [name for name in pipes if pipes.count(name) > 1]
+
+        # A child that was forked this moment still has to close what is not its own.
+        eventually(lambda: not shared(), lambda: f"no pipe in two workers: {shared()}")
 
 
 def test_nothing_is_written_to_disk_for_heartbeats(worker, tmp_path):

@@ -40,7 +40,7 @@ def upgraded(request, worker, deploy, tmp_path):
     pidfile = tmp_path / "pid"
     arguments = (*worker, "-w", "2", "--pid", str(pidfile))
     with Server(deploy.uri, *arguments, cwd=deploy.folder, bind=request.param) as server:
-        server.get()
+        deploy.wait_imports("v1", 2)
         eventually(pidfile.exists, "the pid file")
         helper = Upgraded(server, pidfile)
         yield helper

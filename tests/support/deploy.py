@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tests.support.processes import eventually
+
 TEMPLATE = """
 import os, time
+with open({imports!r}, "a") as file:
+    file.write({version!r} + "\\n")
 VERSION = {version!r}
 time.sleep({boot})
 
@@ -28,11 +32,19 @@ class Deploy:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "deployed.py"
+        self._imports = folder / "imports"
         self.version("v1")
 
     def version(self, name: str, *, boot: float = 0.0) -> None:
         """A working release that takes `boot` seconds to import."""
-        self.source(TEMPLATE.format(version=name, boot=boot))
+        self.source(TEMPLATE.format(version=name, boot=boot, imports=str(self._imports)))
+
+    def wait_imports(self, version: str, count: int) -> None:
+        """Waits until `count` processes have read that release: from then on a change cannot reach them."""
+        eventually(lambda: self._lines().count(version) >= count, f"{count} imports of {version}")
+
+    def _lines(self) -> list[str]:
+        return self._imports.read_text().splitlines() if self._imports.exists() else []
 
     def source(self, text: str) -> None:
         """Replaces the module at once, as a deployment tool does."""

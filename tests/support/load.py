@@ -114,7 +114,8 @@ class Load:
             started = time.monotonic()
             try:
                 if connection is None:
-                    connection, reused = self._connect(), False
+                    reused = False
+                    connection = self._connect()
                 fields = () if self._keep_alive else (("Connection", "close"),)
                 response = connection.request(self._method, self._target, fields, self._body)
             except (OSError, BadAnswer) as error:
