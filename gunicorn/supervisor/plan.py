@@ -263,6 +263,9 @@ def _verdict(pool: PoolState) -> Halt | Abandon | None:
     if not pool.failures:
         return None
     starting = not pool.serving or (pool.generation == 1 and pool.newest == 1 and not pool.settled)
+    if not pool.serving and any(c.standing and c.generation != pool.generation for c in pool.children.values()):
+        # A reload came before anything was ready; those of before it may yet be, and then there is a fallback.
+        return None
     # A signal from outside (the OOM killer, an operator) says less about the code than an exit status.
     if starting and (pool.failure_code >= 0 or pool.failures >= pool.policy.max_boot_failures):
         return Halt(EXIT_APP if pool.failure_code == EXIT_APP else EXIT_BOOT)
@@ -275,9 +278,8 @@ def _balance(pool: PoolState, now: int, overdue: set[int]) -> list[Order]:
     """Drains what is too much and spawns what is missing, in this order of preference: serve, renew, shrink."""
     standing = [c for c in pool.children.values() if c.standing and c.pid not in overdue]
     # Still booting for a reload that another one has overtaken: useless, and perhaps stuck for ever.
-    superseded = [
-        c for c in standing if c.state is State.BOOTING and c.generation not in (pool.generation, pool.serving)
-    ]
+    useful = (pool.generation, pool.serving)
+    superseded = [c for c in standing if pool.serving and c.state is State.BOOTING and c.generation not in useful]
     standing = [c for c in standing if c not in superseded]
     fresh = [c for c in standing if c.generation == pool.generation and not c.retiring]
     stale = [c for c in standing if c.generation != pool.generation or c.retiring]

@@ -152,13 +152,38 @@ def test_a_boot_that_hangs_does_not_block_the_next_reload():
     assert world.count(State.READY) == 2
 
 
-def test_a_reload_before_anything_has_served_starts_over():
+def test_a_reload_before_anything_has_served_takes_over_step_by_step():
     world = World(2)
     world.run()
     world.pool.next_generation()
-    orders = world.run()
-    assert orders.count(Spawn(2)) == 2
-    assert world.actions(1) == world.actions(2) == [Action.TERM]
+    assert world.run() == [Spawn(2)]
+    world.boot_all()
+    assert {child.generation for child in world.pool.children.values()} == {2}
+
+
+def test_a_broken_reload_during_the_start_falls_back_to_the_start():
+    world = World(2, Policy(max_boot_failures=1))
+    world.run()
+    world.pool.next_generation()
+    world.run()
+    world.dies(3, 4)
+    assert world.run() == []
+    world.ready(1)
+    assert world.run() == [Abandon(2, 1)]
+    world.boot_all()
+    assert {child.generation for child in world.pool.children.values()} == {1}
+    assert world.halted is None
+
+
+def test_a_broken_reload_during_a_broken_start_halts():
+    world = World(1)
+    world.run()
+    world.pool.next_generation()
+    world.run()
+    world.dies(2, 4)
+    world.run()
+    world.dies(1, 4)
+    assert world.run() == [Halt(4), Finish()]
 
 
 def test_reload_with_fewer_workers():
