@@ -93,6 +93,7 @@ def _map_fields(request: Request, pairs: Pairs, lexicon: Lexicon) -> None:
     variables: dict[str, str] = {}
     admitted: Pairs = []
     dropped: list[str] = []
+    repeated: dict[str, list[str]] = {}
     forwarded = {lexicon.admit(name) for name, _ in pairs if "_" in name and lexicon.forwarded(name)}
     for name, value in pairs:
         key = lexicon[name] or lexicon.admit(name)
@@ -106,8 +107,10 @@ def _map_fields(request: Request, pairs: Pairs, lexicon: Lexicon) -> None:
             slug = f"duplicate-{name.lower().replace('_', '-')}"
             raise ProtocolError(400, slug, "RFC 9110 5.3", f"more than one {quoted(name)}")
         else:
-            variables[key] += ("; " if key == "HTTP_COOKIE" else ",") + value
+            repeated.setdefault(key, [variables[key]]).append(value)
         admitted.append((name.lower(), value))
+    for key, values in repeated.items():
+        variables[key] = ("; " if key == "HTTP_COOKIE" else ",").join(values)
     request.variables = variables
     request.fields_source = admitted
     request.dropped = tuple(dropped)
