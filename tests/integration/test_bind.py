@@ -7,28 +7,18 @@ import shutil
 import socket
 import stat
 import subprocess
-import sys
 from pathlib import Path
 from signal import SIGHUP, SIGTERM
 
 import pytest
 
+from tests.support.activation import activated
 from tests.support.client import get
 from tests.support.processes import eventually
 from tests.support.server import Server, free_port
 
 HELLO = "tests.apps.hello:app"
 ECHO = "tests.apps.echo:app"
-
-# Moves its listener to descriptor 3 and sets LISTEN_PID as systemd does, then becomes the server.
-ACTIVATE = """
-import os, sys
-os.dup2({number}, 3, inheritable=True)
-if {number} != 3:
-    os.close({number})
-os.environ["LISTEN_PID"] = str(os.getpid())
-os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *sys.argv[1:]])
-"""
 
 
 def test_tcp_and_its_names(worker):
@@ -133,20 +123,6 @@ def test_backlog_is_what_the_listener_gets():
         rows = subprocess.run(["ss", "-ltnH"], capture_output=True, text=True, check=True).stdout.splitlines()
         row = next(line for line in rows if f":{server.port} " in line)
         assert row.split()[2] == "37"
-
-
-def activated(listener: socket.socket, *arguments: str) -> Server:
-    """A server started as systemd's socket activation does: a descriptor 3, LISTEN_FDS and LISTEN_PID."""
-    number = listener.fileno()
-    return Server(
-        HELLO,
-        *arguments,
-        command=[sys.executable, "-c", ACTIVATE.format(number=number)],
-        env={"LISTEN_FDS": "1"},
-        bind=None,
-        address=listener.getsockname(),
-        pass_fds=(number,),
-    )
 
 
 def test_socket_activation(worker):

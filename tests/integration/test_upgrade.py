@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from signal import SIGHUP, SIGQUIT, SIGTERM, SIGTTIN, SIGUSR2, SIGWINCH
 
 import pytest
 
+from tests.support.activation import activated
 from tests.support.load import Load
 from tests.support.processes import alive, children, eventually
-from tests.support.server import Server
+from tests.support.server import Server, free_port
 
 
 class Upgraded:
@@ -140,24 +142,56 @@ def _upgrade_again(upgraded: Upgraded, pid: int) -> int:
     return int(upgraded.next.read_text())
 
 
-def test_sockets_of_systemd_are_handed_on(worker, deploy):
-    """LISTEN_FDS is for the first process only; its successor gets the sockets all the same."""
-    import socket
+FORMS = ["tls", "reuse-port", "abstract", "ipv6", "preload", "several"]
 
-    from tests.integration.test_bind import activated
 
-    with socket.create_server(("127.0.0.1", 0)) as listener, activated(listener, *worker) as server:
-        server.get()
-        known = set(server.workers())
-        server.signal(SIGUSR2)
-        fresh = eventually(
-            lambda: [p for p in children(server.pid) if p not in known and children(p)], "an arbiter", 15
-        )
+@pytest.mark.parametrize("form", FORMS)
+def test_two_upgrades_in_a_row(form):
+    """Whatever the sockets are, the grandchild serves on them too."""
+    port, other = free_port(), free_port()
+    bind, address, arguments = "tcp", ("127.0.0.1", port), ()
+    if form == "abstract":
+        bind, address = "unix:@gunicorn-upgrade-test", "@gunicorn-upgrade-test"
+    elif form == "ipv6":
+        bind, address = f"[::1]:{port}", ("::1", port)
+    else:
+        arguments = {
+            "reuse-port": ("--reuse-port",),
+            "preload": ("--preload",),
+            "several": ("-b", f"127.0.0.1:{other}"),
+        }
+        arguments = arguments.get(form, ())
+    with Server("tests.apps.hello:app", *arguments, bind=bind, address=address, tls=form == "tls") as server:
+        assert server.get().status == 200
+        second = successor(server.pid)
         server.signal(SIGTERM)
         assert server.wait() == 0
         assert server.get().status == 200
-        os.kill(fresh[0], SIGQUIT)
-        eventually(lambda: not alive(fresh[0]), "the new arbiter ends")
+        third = successor(second)
+        os.kill(second, SIGTERM)
+        eventually(lambda: not alive(second), "the second arbiter ends")
+        assert server.get().status == 200
+        os.kill(third, SIGQUIT)
+        eventually(lambda: not alive(third), "the third arbiter ends")
+
+
+def successor(pid: int) -> int:
+    """Upgrades the arbiter `pid`; returns the new one once it has a worker."""
+    known = set(children(pid))
+    os.kill(pid, SIGUSR2)
+    return eventually(lambda: [p for p in children(pid) if p not in known and children(p)], "a new arbiter", 15)[0]
+
+
+def test_sockets_of_systemd_are_handed_on(worker, deploy):
+    """LISTEN_FDS is for the first process only; its successor gets the sockets all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, activated(listener, *worker) as server:
+        server.get()
+        fresh = successor(server.pid)
+        server.signal(SIGTERM)
+        assert server.wait() == 0
+        assert server.get().status == 200
+        os.kill(fresh, SIGQUIT)
+        eventually(lambda: not alive(fresh), "the new arbiter ends")
 
 
 @pytest.mark.slow
