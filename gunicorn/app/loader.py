@@ -11,10 +11,9 @@ import difflib
 import importlib
 import os
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, ModuleType
+from typing import Any, NamedTuple
 
 from gunicorn.errors import AppLoadError
 
@@ -23,15 +22,14 @@ DEFAULT_ATTRIBUTE = "application"
 Application = Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
-class AppName:
+class AppName(NamedTuple):
     """A parsed name: the module, the dotted path inside it, and a factory's arguments where it is called."""
 
     module: str
     path: str = DEFAULT_ATTRIBUTE
     is_factory: bool = False
     args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    kwargs: Mapping[str, Any] = MappingProxyType({})
 
 
 def load_app(uri: str) -> Application:

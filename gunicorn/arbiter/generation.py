@@ -10,8 +10,7 @@ import gc
 import os
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gunicorn.config import Settings, slices
 from gunicorn.net.address import Bind, parse_bind
@@ -23,8 +22,7 @@ QUICK_TIMEOUT = 3 * SECOND
 """What a worker gets that is told to leave at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(NamedTuple):
     """What all workers of one generation share, and what is to be restored if its successor fails."""
 
     cfg: Settings

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from gunicorn.arbiter.generation import (
@@ -75,7 +74,7 @@ class Lineage:
         self.adopt()
         if not self._lent:
             # One attempt: a server that serves does not stand still for a port that is taken.
-            options = replace(listen_options(self.cfg), attempts=1)
+            options = listen_options(self.cfg)._replace(attempts=1)
             self.listeners = open_listeners(binds(self.cfg), options, self.listeners)
         configure_log(self.cfg)
         return self.describe()

@@ -6,9 +6,9 @@ copy, one update with its field variables and a handful of stores.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO, TextIO
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from gunicorn.bridge.files import FileWrapper
 from gunicorn.protocol.machine import Request
@@ -17,8 +17,7 @@ from gunicorn.protocol.trust import Peer
 Environ = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironOptions:
+class EnvironOptions(NamedTuple):
     """What every environ of a worker says of the server around it."""
 
     software: str = "gunicorn"
@@ -27,7 +26,7 @@ class EnvironOptions:
     errors: TextIO | None = None
     script_name: str = ""
     """SCRIPT_NAME of the process environment; a trusted forwarder's field wins over it."""
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = MappingProxyType({})
 
 
 def connection_base(options: EnvironOptions, peer: Peer, server: tuple[str, str], sock: object) -> Environ:

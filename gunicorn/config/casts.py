@@ -14,8 +14,7 @@ import os
 import pwd
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from gunicorn.net.address import parse_bind
 
@@ -28,13 +27,12 @@ class Refusal(ValueError):
         super().__init__(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of value. `label` names it in documents, `schema` is its JSON Schema."""
 
     label: str
     parse: Callable[[Any], Any]
-    schema: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, Any] = types.MappingProxyType({})
     split: bool = False
     """In an environment variable, commas separate the items (or the text is a JSON array)."""
     mapping: bool = False

@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from gunicorn import __version__
 from gunicorn.config.casts import Refusal, closest
@@ -18,8 +17,7 @@ from gunicorn.config.settings import TABLE
 from gunicorn.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
+class CommandLine(NamedTuple):
     """What a command line said: raw values by setting, the flag each was given with, and the arguments."""
 
     values: Mapping[str, Any]

@@ -12,9 +12,8 @@ import os
 import sys
 import traceback
 import types
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from gunicorn.config.casts import nearest, shown
 from gunicorn.config.option import Level, Source
@@ -27,13 +26,12 @@ DEFAULT_FILE = "./gunicorn.conf.py"
 PROJECT_FILE = "pyproject.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a file said: raw values, where, warnings about near misses, and its text where it has one."""
 
     values: Mapping[str, Any]
     source: Source
-    warnings: list[str] = field(default_factory=list)
+    warnings: Sequence[str] = ()
     text: str = ""
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from gunicorn.config.casts import Kind, Refusal
 from gunicorn.errors import ConfigError
@@ -31,8 +30,7 @@ class Level(enum.IntEnum):
     COMMAND_LINE = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where one value was written; `str()` is what messages and `--print-config --source` show."""
 
     level: Level
@@ -62,8 +60,7 @@ class Action(enum.Enum):
     """A `--no-…` flag: it stores False."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A row. `default` has the type that readers of `Settings` see; `factory` makes it at start instead."""
 
     default: Any

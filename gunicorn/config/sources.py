@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gunicorn.config import environment, files, render
 from gunicorn.config.commandline import CommandLine, parse_command_line, split_command_line
@@ -30,8 +29,7 @@ Mode = Literal["run", "check", "print"]
 FRAMEWORK = Source(Level.FRAMEWORK, "application")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """What a start (or reload) found out. `app_uri` is "" where no application was named."""
 
     settings: Settings
@@ -47,13 +45,13 @@ class Loaded:
         return render.print_config(self.settings, sources=self.show_sources).rstrip()
 
 
-@dataclass(slots=True)
 class _Merge:
     """Values on their way into `Settings`: the strongest source of each name so far."""
 
-    cwd: str
-    values: dict[str, Any] = field(default_factory=dict)
-    provenance: dict[str, Source] = field(default_factory=dict)
+    def __init__(self, cwd: str) -> None:
+        self.cwd = cwd
+        self.values: dict[str, Any] = {}
+        self.provenance: dict[str, Source] = {}
 
     def put(self, row: Option, raw: Any, source: Source) -> None:
         """Checks even a value that is overruled later: a mistake is a mistake wherever it is written."""
@@ -89,7 +87,7 @@ def load(
         merge.put(row_of(name, FRAMEWORK), value, FRAMEWORK)
     inherited = _inherited_line(environ, prog)
     warnings, own = _read_files(merge, line, inherited, environ, cwd)
-    warnings += environment.strange_variables(environ, own)
+    warnings = [*warnings, *environment.strange_variables(environ, own)]
     for row, raw, source in environment.named_settings(environ):
         merge.put(row, raw, source)
     _put_line(merge, inherited, Level.CMD_ARGS)
@@ -98,7 +96,7 @@ def load(
     return _loaded(merge, arguments, warnings, line.show_sources or inherited.show_sources)
 
 
-def _loaded(merge: _Merge, arguments: tuple[str, ...], warnings: list[str], show_sources: bool) -> Loaded:
+def _loaded(merge: _Merge, arguments: tuple[str, ...], warnings: Sequence[str], show_sources: bool) -> Loaded:
     if len(arguments) > 1:
         raise ConfigError(f"unexpected argument {arguments[1]!r}: only one application can be served")
     app_uri = arguments[0] if arguments else (merge.values.get("wsgi_app") or "")
@@ -126,7 +124,7 @@ def _put_line(merge: _Merge, line: CommandLine, level: Level) -> None:
 
 def _read_files(
     merge: _Merge, line: CommandLine, inherited: CommandLine, environ: Mapping[str, str], cwd: str
-) -> tuple[list[str], set[str]]:
+) -> tuple[Sequence[str], set[str]]:
     """Puts what files say; answers warnings, and the variables that the configuration file reads itself."""
 
     def strongest(name: str) -> Any:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
@@ -19,8 +19,7 @@ _NO_LIMIT_V1 = 1 << 62
 """v1 says "no limit" by a number near the end of 64 bits, rounded down to pages."""
 
 
-@dataclass(frozen=True, slots=True)
-class CpuShare:
+class CpuShare(NamedTuple):
     """How many CPUs may be used at once. `quota` is in CPUs (1.5), None without one."""
 
     affinity: int

@@ -13,10 +13,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gunicorn.log.clock import SecondClock
 from gunicorn.log.entry import Entry, Recorded
@@ -28,8 +27,7 @@ ABSENT: Final = "-"
 Line = Callable[[Entry], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Atom:
+class Atom(NamedTuple):
     """An atom by its expression over `e` (entry), `r` (request), `v` (field variables), `env` (environ)."""
 
     expression: str

@@ -9,9 +9,8 @@ import logging
 import os
 import socket
 import time
-from dataclasses import dataclass
 from logging.handlers import SysLogHandler
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from gunicorn.errors import ConfigError
@@ -26,8 +25,7 @@ PORT: Final = 514
 FACILITIES: Final = {**SysLogHandler.facility_names, "console": 14}
 
 
-@dataclass(frozen=True, slots=True)
-class SyslogAddress:
+class SyslogAddress(NamedTuple):
     """Where the log daemon listens. `kind` None: a unix socket whose type is tried out."""
 
     kind: socket.SocketKind | None

@@ -19,7 +19,7 @@ import mmap
 import struct
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds in seconds (Prometheus' defaults); one more cell counts what is above the last."""
@@ -109,16 +109,14 @@ def observe(page: Page, sum_cell: int, first_bucket: int, ns: int) -> None:
     page[first_bucket + bisect_left(_BOUNDS_NS, ns)] += 1
 
 
-@dataclass(frozen=True, slots=True)
-class InFlight:
+class InFlight(NamedTuple):
     """A request in the hands of an application: when it started (monotonic ns) and its request line."""
 
     started: int
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row by its two faces: numbers and notes.
 
     The hot path writes a note with one call that enters no frame:

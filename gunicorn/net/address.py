@@ -15,8 +15,7 @@ import ipaddress
 import os
 import re
 import socket
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 DEFAULT_PORT = 8000
 UNIX_PATH_MAX = 107
@@ -34,8 +33,7 @@ class BindKind(enum.Enum):
     FD = "fd"
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(NamedTuple):
     """One parsed `bind`; two that mean the same compare equal, and `str()` gives the text back.
 
     `host` has no brackets and is "" for every IPv4 interface; `path` of an abstract name starts with

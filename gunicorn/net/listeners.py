@@ -17,7 +17,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gunicorn.errors import ListenError
 from gunicorn.net.address import Bind, BindKind, show_host_port, show_path
@@ -26,8 +26,7 @@ from gunicorn.net.intake import accept_queue, drop_syns
 from gunicorn.net.listener import Listener, address_of
 
 
-@dataclass(frozen=True, slots=True)
-class ListenOptions:
+class ListenOptions(NamedTuple):
     """How listeners are opened. `attempts` and `retry_pause` (seconds) are for a port that is taken;
     a process that must not wait (a reload) uses one attempt.
 

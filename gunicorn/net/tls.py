@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gunicorn.errors import ListenError
 
 
-@dataclass(frozen=True, slots=True)
-class TlsOptions:
+class TlsOptions(NamedTuple):
     """What a listener is told about TLS. Paths are as the operator wrote them.
 
     `cert_reqs` is an `ssl.VerifyMode` as a number: 0 no client certificate, 1 optional, 2 required.

@@ -1,20 +1,19 @@
 """What a machine is told before the first byte: bounds, leniencies and times, decided at boot.
 
-Plain frozen values; where they come from (settings) is nobody's business down here. `HttpPolicy` also
+Plain values; where they come from (settings) is nobody's business down here. `HttpPolicy` also
 keeps what was learnt under its rules (request lines, hosts, response names), so that a worker learns once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gunicorn.protocol.fields import ResponseNames
 from gunicorn.protocol.requestline import Hosts, RequestLines
 from gunicorn.protocol.status import StatusLines
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Upper bounds on a request, in bytes unless said otherwise; 0 means unlimited where allowed."""
 
     request_line: int = 4094
@@ -27,8 +26,7 @@ class Limits:
     """Length of a request body after decoding (413); 0 = unlimited."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leniency:
+class Leniency(NamedTuple):
     """Departures from the RFC that an operator asked for by name; all off by default."""
 
     obsolete_folding: bool = False
@@ -39,8 +37,7 @@ class Leniency:
     missing_host: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """How long each phase of a connection may last, in seconds; 0 means for ever.
 
     `header` counts from the first byte (or the accept) to the end of the head, `body` and `write`
@@ -81,40 +78,36 @@ class Stamp:
         self.lines = (server + dated).encode("latin-1")
 
 
-@dataclass(frozen=True, slots=True)
 class HttpPolicy:
     """What an HTTP machine is bound by; one object a listener (or worker), shared by its connections."""
 
-    limits: Limits = field(default_factory=Limits)
-    leniency: Leniency = field(default_factory=Leniency)
-    request_lines: RequestLines = field(init=False, repr=False, compare=False)
-    hosts: Hosts = field(init=False, repr=False, compare=False)
-    status_lines: StatusLines = field(init=False, repr=False, compare=False)
-    response_names: ResponseNames = field(init=False, repr=False, compare=False)
-    longest_field: int = field(init=False, repr=False, compare=False)
-    longest_request_line: int = field(init=False, repr=False, compare=False)
-    plain_head: int = field(init=False, repr=False, compare=False)
-    """A head of at most so many bytes can break no limit on the length of a line."""
+    __slots__ = (
+        "hosts",
+        "leniency",
+        "limits",
+        "longest_field",
+        "longest_request_line",
+        "plain_head",
+        "request_lines",
+        "response_names",
+        "status_lines",
+    )
 
-    def __post_init__(self) -> None:
-        leniency, limits = self.leniency, self.limits
-        lines = RequestLines(
+    def __init__(self, limits: Limits | None = None, leniency: Leniency | None = None) -> None:
+        self.limits = limits = limits or Limits()
+        self.leniency = leniency = leniency or Leniency()
+        self.request_lines = RequestLines(
             unconventional_method=leniency.unconventional_method,
             unconventional_version=leniency.unconventional_version,
             casefold_method=leniency.casefold_method,
         )
-        longest_line = limits.request_line or UNLIMITED
-        longest_field = limits.field_size or UNLIMITED
-        for name, value in (
-            ("request_lines", lines),
-            ("hosts", Hosts(capacity=256)),
-            ("status_lines", StatusLines(capacity=128)),
-            ("response_names", ResponseNames(capacity=256, longest=64)),
-            ("longest_request_line", longest_line),
-            ("longest_field", longest_field),
-            ("plain_head", min(longest_line, longest_field)),
-        ):
-            object.__setattr__(self, name, value)
+        self.hosts = Hosts(capacity=256)
+        self.status_lines = StatusLines(capacity=128)
+        self.response_names = ResponseNames(capacity=256, longest=64)
+        self.longest_request_line = limits.request_line or UNLIMITED
+        self.longest_field = limits.field_size or UNLIMITED
+        self.plain_head = min(self.longest_request_line, self.longest_field)
+        """A head of at most so many bytes can break no limit on the length of a line."""
 
 
 UNLIMITED = 1 << 62

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.grammar import quoted
@@ -29,8 +29,7 @@ _ADDRESSES = {
 _UNIX_SIZE = 216
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyHeader:
+class ProxyHeader(NamedTuple):
     """What a PROXY header said. `source` is None where it names nobody (LOCAL, UNKNOWN, unix)."""
 
     source: Peer | None

@@ -8,14 +8,13 @@ from __future__ import annotations
 import enum
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gunicorn.protocol.fields import HeaderMap, Lexicon, cgi_name
 from gunicorn.protocol.recent import Recent
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(NamedTuple):
     """The other end of a connection as the kernel, or a trusted PROXY header, names it.
 
     For unix sockets `host` and `port` are "" and `unix` is True.

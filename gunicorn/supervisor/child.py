@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 
@@ -107,33 +106,35 @@ MATRIX: Mapping[State, Mapping[Event, tuple[State, Action]]] = {
 }
 
 
-@dataclass(slots=True)
 class Child:
     """The parent's record of one child. Times are nanoseconds of the monotonic clock, 0 = not (yet)."""
 
-    slot: int
-    """Its row in the cells."""
-    age: int
-    """Ordinal of its birth: the lower, the older."""
-    generation: int
-    started: int
-    pid: int = 0
-    notice: int = -1
-    """Our end of its notice pipe; -1 once closed."""
-    state: State = State.BOOTING
-    ready_at: int = 0
-    deadline: int = 0
-    """When its state must have been left."""
-    beat: int = 0
-    """Its last heartbeat, as read from the cells for the plan at hand."""
-    retiring: int = 0
-    """When it asked to be replaced."""
-    reason: str = ""
-    """Why the parent told it to leave, for the log and the metrics."""
-    hurried: bool = False
-    """It was told to leave at once, so it need not be told again."""
-    program: Any = None
-    """What it runs, as made before the fork; opaque here."""
+    def __init__(
+        self, slot: int, age: int, generation: int, started: int, pid: int = 0, state: State = State.BOOTING
+    ) -> None:
+        self.slot = slot
+        """Its row in the cells."""
+        self.age = age
+        """Ordinal of its birth: the lower, the older."""
+        self.generation = generation
+        self.started = started
+        self.pid = pid
+        self.notice = -1
+        """Our end of its notice pipe; -1 once closed."""
+        self.state = state
+        self.ready_at = 0
+        self.deadline = 0
+        """When its state must have been left."""
+        self.beat = 0
+        """Its last heartbeat, as read from the cells for the plan at hand."""
+        self.retiring = 0
+        """When it asked to be replaced."""
+        self.reason = ""
+        """Why the parent told it to leave, for the log and the metrics."""
+        self.hurried = False
+        """It was told to leave at once, so it need not be told again."""
+        self.program: Any = None
+        """What it runs, as made before the fork; opaque here."""
 
     @property
     def standing(self) -> bool:

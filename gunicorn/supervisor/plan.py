@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gunicorn.supervisor.child import Child, Event, State
 
@@ -29,8 +29,7 @@ EXIT_BOOT = 3
 EXIT_APP = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """The times (nanoseconds, 0 = unlimited) and limits a pool is run by."""
 
     timeout: int = 30 * SECOND
@@ -64,80 +63,99 @@ class Goal(enum.Enum):
     """All leave now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spawn:
+class _Order:
+    """What orders have in common: equal are those of one kind with equal fields."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+class Spawn(_Order):
     """Fork one child of `generation`."""
 
-    generation: int
+    __match_args__ = ("generation",)
+
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(_Order):
     """Put `event` to the child's matrix."""
 
-    pid: int
-    event: Event
-    reason: str
+    __match_args__ = ("pid", "event", "reason")
+
+    def __init__(self, pid: int, event: Event, reason: str) -> None:
+        self.pid = pid
+        self.event = event
+        self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(_Order):
     """`generation` stands complete and alone."""
 
-    generation: int
+    __match_args__ = ("generation",)
+
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
 
 
-@dataclass(frozen=True, slots=True)
-class Abandon:
+class Abandon(_Order):
     """`generation` cannot boot; `fallback` is wanted again."""
 
-    generation: int
-    fallback: int
+    __match_args__ = ("generation", "fallback")
+
+    def __init__(self, generation: int, fallback: int) -> None:
+        self.generation = generation
+        self.fallback = fallback
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(_Order):
     """Nothing has ever served and nothing will: stop with `code`."""
 
-    code: int
+    __match_args__ = ("code",)
+
+    def __init__(self, code: int) -> None:
+        self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(_Order):
     """The pool was told to stop and is empty."""
 
 
 Order = Spawn | Signal | Settle | Abandon | Halt | Finish
 
 
-@dataclass(slots=True)
 class PoolState:
     """All that the plan knows. Times are nanoseconds of the monotonic clock."""
 
-    target: int
-    policy: Policy
-    children: dict[int, Child] = field(default_factory=dict)
-    """By pid."""
-    generation: int = 1
-    """The one wanted."""
-    newest: int = 1
-    """The highest number ever given."""
-    serving: int = 0
-    """The one to fall back to: the last that settled, or the first that got any child ready."""
-    settled: int = 0
-    """The one that last stood complete and alone; 0 = none yet."""
-    goal: Goal = Goal.SERVE
-    failures: int = 0
-    """Consecutive failed boots of the wanted generation."""
-    failure_code: int = 0
-    """Exit status of the last of them; negative = a signal."""
-    crashes: int = 0
-    """Accidents soon after READY, one close upon another."""
-    crashed_at: int = 0
-    retry_at: int = 0
-    """No fork before this."""
-    excused: int = 0
-    """Heartbeats count as at least this young: the machine or we ourselves slept until then."""
+    def __init__(self, target: int, policy: Policy) -> None:
+        self.target = target
+        self.policy = policy
+        self.children: dict[int, Child] = {}
+        """By pid."""
+        self.generation = 1
+        """The one wanted."""
+        self.newest = 1
+        """The highest number ever given."""
+        self.serving = 0
+        """The one to fall back to: the last that settled, or the first that got any child ready."""
+        self.settled = 0
+        """The one that last stood complete and alone; 0 = none yet."""
+        self.goal = Goal.SERVE
+        self.failures = 0
+        """Consecutive failed boots of the wanted generation."""
+        self.failure_code = 0
+        """Exit status of the last of them; negative = a signal."""
+        self.crashes = 0
+        """Accidents soon after READY, one close upon another."""
+        self.crashed_at = 0
+        self.retry_at = 0
+        """No fork before this."""
+        self.excused = 0
+        """Heartbeats count as at least this young: the machine or we ourselves slept until then."""
 
     def next_generation(self) -> int:
         """A reload begins; returns the number now wanted."""

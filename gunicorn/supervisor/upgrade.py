@@ -13,8 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from gunicorn.host import systemd
 from gunicorn.host.process import keep_on_exec
@@ -30,8 +29,7 @@ POLL = 1_000_000_000
 """Nanoseconds between two looks at our parent where the kernel cannot tell us that it ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """How this process was started: what must be run again, and where."""
 
     executable: str

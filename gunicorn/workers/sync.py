@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gunicorn.drivers.blocking.service import ServiceOptions
 from gunicorn.workers.blocking import BlockingWorker
 
@@ -17,4 +15,4 @@ class SyncWorker(BlockingWorker):
 
     def options(self) -> ServiceOptions:
         """As all, with keep-alive only while handlers are fast."""
-        return replace(super().options(), keep_alive_below_ns=KEEP_BELOW_NS)
+        return super().options()._replace(keep_alive_below_ns=KEEP_BELOW_NS)

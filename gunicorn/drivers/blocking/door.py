@@ -6,8 +6,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gunicorn.bridge.environ import connection_base
 from gunicorn.bridge.wsgi import WsgiBridge
@@ -31,8 +30,7 @@ EXHAUSTED_PAUSE_NS = 1_000_000_000
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
-@dataclass(frozen=True, slots=True)
-class DoorOptions:
+class DoorOptions(NamedTuple):
     """What is fixed for a listener: `machine(peer)` makes a connection's machine, `tls` its one context."""
 
     machine: Callable[[Peer], Machine]

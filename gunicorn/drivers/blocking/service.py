@@ -9,9 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic_ns
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gunicorn.bridge.environ import EnvironOptions
 from gunicorn.bridge.exchange import ClientGone, Exchange
@@ -64,8 +63,7 @@ class Reporter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceOptions:
+class ServiceOptions(NamedTuple):
     """What a worker tells its driver; sizes in bytes."""
 
     environ: EnvironOptions
@@ -247,7 +245,8 @@ class Service:
     def forget(self, connection: Connection) -> None:
         """The connection is closing."""
         self.readiness.forget(connection.fd)
-        self.connections.pop(connection.fd, None)
+        if self.connections.get(connection.fd) is connection:
+            del self.connections[connection.fd]
 
     def beat(self, now: int) -> None:
         """The worker lives."""

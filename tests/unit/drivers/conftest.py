@@ -6,7 +6,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -74,7 +73,7 @@ class Running:
         self.source = WakePipe()
         settings = ServiceOptions(environ=EnvironOptions(multithread=threads > 0), timeouts=times)
         stamp = Stamp("test", "Thu, 01 Jan 1970 00:00:00 GMT")
-        self.service = Service(app, replace(settings, **options), self.row, stamp, self.said)
+        self.service = Service(app, settings._replace(**options), self.row, stamp, self.said)
         policy, trust = HttpPolicy(limits=limits), TrustPolicy()
         machine = DoorOptions(lambda peer: Http1(policy, trust, stamp, peer, "http"))
         bind = Bind(BindKind.TCP, *self.address)
