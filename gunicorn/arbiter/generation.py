@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import gc
 import os
-import ssl
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gunicorn.config import Settings, slices
 from gunicorn.net.address import Bind, parse_bind
 from gunicorn.net.listeners import Listener, ListenOptions
-from gunicorn.net.tls import listener_context
 from gunicorn.supervisor.plan import SECOND, Policy
+
+if TYPE_CHECKING:
+    import ssl
 
 QUICK_TIMEOUT = 3 * SECOND
 """What a worker gets that is told to leave at once."""
@@ -77,6 +78,8 @@ def tls_context(cfg: Settings) -> ssl.SSLContext | None:
     options = slices.tls_options(cfg)
     if options is None:
         return None
+    from gunicorn.net.tls import listener_context
+
     hook = cfg.hook("ssl_context")
     return listener_context(options, None if hook is None else lambda default: hook(cfg, default))
 

@@ -7,9 +7,8 @@ happens, and what becomes of the workers, is `arbiter.server`'s business.
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.arbiter.generation import (
     Environment,
@@ -23,6 +22,9 @@ from gunicorn.config import Config, Settings, resolve_worker_class
 from gunicorn.host.privileges import check_switch
 from gunicorn.net.listeners import Listener, open_listeners
 from gunicorn.supervisor import upgrade
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class Lineage:
@@ -105,6 +107,10 @@ class Lineage:
         """Every listener that is open here: until a reload has settled, those of several generations."""
         known = [listener for generation in self.generations.values() for listener in generation.listeners]
         return list(dict.fromkeys([*known, *self.listeners]))
+
+    def dropped(self) -> list[Listener]:
+        """Those of earlier generations that are not in force any more."""
+        return [listener for listener in self.all_listeners() if listener not in self.listeners]
 
     def close_unused(self, listeners: Iterable[Listener], *, unlink: bool) -> None:
         """Closes those that are not in force; with `unlink` their files go too."""

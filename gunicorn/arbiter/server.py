@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
 from gunicorn import __version__
@@ -30,7 +31,7 @@ from gunicorn.log.logger import Logger
 from gunicorn.metrics import cells as columns
 from gunicorn.metrics.bus import Bus
 from gunicorn.metrics.cells import Cells, Stage
-from gunicorn.net.listeners import Listener, stop_intake
+from gunicorn.net.listeners import Listener, resume_intake, stop_intake
 from gunicorn.supervisor import upgrade
 from gunicorn.supervisor.child import Child
 from gunicorn.supervisor.loop import Loop
@@ -161,6 +162,7 @@ class Arbiter:
         os.environ.pop(upgrade.PARENT_PID, None)
         self.notifier = Notifier.from_environment()
         self.lineage.generations[1] = self.lineage.describe()
+        self.bus.subscribe("worker.ready", self._succeed)
         self.log.info("Listening at: %s (%s)", ", ".join(map(str, self.LISTENERS)), self.pid)
         self.log.info("Using worker: %s", self.cfg.worker_class_str)
         self.cells.rows[0].page[columns.PHASE] = Stage.SERVING
@@ -336,6 +338,23 @@ class Arbiter:
         """Every worker sees the change that all of them see; those of an older generation are leaving anyway."""
         self._code_changed = self._code_changed or child.generation == self.pool.state.generation
 
+    def _succeed(self, child: Child, **_data: Any) -> None:
+        """The first of a new generation serves: addresses that it gave up take no newcomers any more, and
+        whoever leaves empties their queues."""
+        if child.generation == self.pool.state.generation:
+            dropped = self.lineage.dropped()
+            for listener in dropped:
+                # A unix path could not be put back, should the new generation fail after all.
+                if listener.family != socket.AF_UNIX:
+                    stop_intake(listener)
+            self._mark_dropped(dropped)
+
+    def _mark_dropped(self, dropped: Collection[Listener]) -> None:
+        for child in self.pool.state.children.values():
+            own = self.lineage.generations[child.generation].listeners
+            bits = sum(1 << index for index, listener in enumerate(own[:64]) if listener in dropped)
+            self.cells.rows[child.slot].page[columns.DROPPED] = bits
+
     def settled(self, generation: int) -> None:
         """All wanted workers of `generation` serve and no other does."""
         self.log.debug("Generation %s serves with %s workers", generation, self.num_workers)
@@ -346,6 +365,9 @@ class Arbiter:
         """The new code or configuration cannot boot: what serves stays, with the settings it was born with."""
         self.log.error("Generation %s cannot boot and is abandoned; generation %s serves on", generation, fallback)
         self.lineage.become(self.lineage.generations[fallback], self._configure_log)
+        for listener in self.LISTENERS:
+            resume_intake(listener)
+        self._mark_dropped(())
         self.pool.state.policy = policy_of(self.cfg)
         self.num_workers = self._fallback_target
         self.notifier.ready("reload abandoned: new workers cannot boot")

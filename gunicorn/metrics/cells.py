@@ -49,6 +49,9 @@ THREADS = _cell()
 THREADS_BUSY = _cell()
 CONNECTIONS = _cell()
 CONNECTIONS_IDLE = _cell()
+DROPPED = _cell()
+"""Listeners of the owner, a bit each in its order, that nobody serves after it: their queues are its to
+empty when it leaves. Written by the parent."""
 PHASE = _cell()
 """Of row 0 only: what the whole tree is doing, see `Stage`; workers read it when they are told to stop."""
 GAUGES = range(PID, PHASE + 1)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from gunicorn.errors import ListenError
 from gunicorn.net.address import Bind, BindKind, show_host_port, show_path
 from gunicorn.net.bind import BindBusy, bind_tcp, bind_unix, resolve
-from gunicorn.net.intake import accept_queue, drop_syns
+from gunicorn.net.intake import accept_queue, drop_syns, hear_syns
 from gunicorn.net.listener import Listener, address_of
 
 
@@ -121,6 +121,11 @@ def stop_intake(listener: Listener) -> bool:
     if listener.family == socket.AF_UNIX:
         return listener.unlink()
     return drop_syns(listener.sock)
+
+
+def resume_intake(listener: Listener) -> bool:
+    """Lets newcomers in again after `stop_intake` of a TCP socket; says whether they were kept out."""
+    return listener.family != socket.AF_UNIX and hear_syns(listener.sock)
 
 
 def backlog_depth(listener: Listener) -> int | None:
