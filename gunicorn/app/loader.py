@@ -6,16 +6,17 @@ and so is the only place that asks objects for attributes by name.
 
 from __future__ import annotations
 
-import ast
-import difflib
 import importlib
 import os
 import traceback
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gunicorn.errors import AppLoadError
+
+if TYPE_CHECKING:
+    import ast
 
 DEFAULT_ATTRIBUTE = "application"
 
@@ -59,6 +60,10 @@ def parse_name(uri: str) -> AppName:
         raise AppLoadError(f"application {uri!r}: {module!r} is not the name of a module{hint}")
     if not colon or not expression.strip():
         return AppName(module)
+    if all(part.isidentifier() for part in expression.strip().split(".")):
+        return AppName(module, expression.strip())
+    import ast
+
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError):
@@ -84,6 +89,8 @@ def _is_machinery(filename: str) -> bool:
 
 
 def _path(node: ast.expr, uri: str) -> str:
+    import ast
+
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -92,6 +99,8 @@ def _path(node: ast.expr, uri: str) -> str:
 
 
 def _arguments(call: ast.Call, uri: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    import ast
+
     try:
         positional = tuple(ast.literal_eval(argument) for argument in call.args)
         named = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg is not None}
@@ -133,7 +142,7 @@ def _module_hint(missing: str) -> str:
     except OSError:
         # The directory is gone or may not be read; then there is nothing to suggest.
         return "it is nowhere on sys.path"
-    close = difflib.get_close_matches(missing, entries, n=1)
+    close = _closest(missing, entries, n=1)
     return f"did you mean {close[0]!r}?" if close else f"it is neither in {cwd} nor elsewhere on sys.path"
 
 
@@ -157,10 +166,16 @@ def _attribute(module: ModuleType, name: AppName) -> Any:
 
 def _nearby(found: Any, part: str) -> str:
     public = [name for name in dir(found) if not name.startswith("_")]
-    close = difflib.get_close_matches(part, public, n=3, cutoff=0.5)
+    close = _closest(part, public, n=3, cutoff=0.5)
     usual = [name for name in ("app", "application", "wsgi", "create_app", "make_app") if name in public]
     names = list(dict.fromkeys([*close, *usual]))
     return f"; did you mean {' or '.join(map(repr, names[:3]))}?" if names else ""
+
+
+def _closest(word: str, known: list[str], *, n: int, cutoff: float = 0.6) -> list[str]:
+    import difflib
+
+    return difflib.get_close_matches(word, known, n=n, cutoff=cutoff)
 
 
 def _called(factory: Any, name: AppName) -> Any:

@@ -6,10 +6,8 @@ setting by name and touches nothing but the user database (for `user` and `group
 
 from __future__ import annotations
 
-import difflib
 import grp
 import ipaddress
-import json
 import os
 import pwd
 import types
@@ -44,6 +42,8 @@ class Kind(NamedTuple):
 def closest(word: str, known: Iterable[str]) -> str:
     """The known name that a misspelt `word` is closest to, or ""; case, "-" and "_" do not count."""
     by_folded = {name.casefold().replace("-", "_"): name for name in known}
+    import difflib
+
     close = difflib.get_close_matches(word.casefold().replace("-", "_"), by_folded, n=1, cutoff=0.7)
     return by_folded[close[0]] if close else ""
 
@@ -228,6 +228,8 @@ def _mapping(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if isinstance(value, str):
+        import json
+
         try:
             value = json.loads(value)
         except ValueError as error:

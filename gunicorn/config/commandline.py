@@ -6,7 +6,6 @@ Knows argparse and the spelling of mistakes. Checks no value; `sources` does, wi
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
@@ -47,6 +46,8 @@ def parse_command_line(
 
 def split_command_line(text: str, source: Source) -> list[str]:
     """The words of a command line in a variable, by the rules of a shell. Raises ConfigError for an open quote."""
+    import shlex
+
     try:
         return shlex.split(text)
     except ValueError as error:

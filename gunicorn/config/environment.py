@@ -6,8 +6,6 @@ Checks no value.
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
@@ -74,6 +72,8 @@ def strange_variables(environ: Mapping[str, str], own: Container[str] = ()) -> I
             continue
         close = squeezed.get(name.replace("_", "")) or closest(name, TABLE)
         hint = f"did you mean {PREFIX}{close.upper()}?" if close else ""
+        import difflib
+
         if difflib.get_close_matches(name, TABLE, n=1, cutoff=_TYPO) and name.replace("_", "") not in squeezed:
             raise ConfigError(f"there is no setting {name!r}", setting=name, source=f"env {variable}", hint=hint)
         yield f"env {variable} is no setting{'; ' if hint else ''}{hint}"
@@ -90,6 +90,8 @@ def _name(variable: str) -> str:
 def _decoded(row: Option, text: str) -> Any:
     if row.kind.split:
         if text.lstrip().startswith("["):
+            import json
+
             try:
                 return json.loads(text)
             except ValueError:

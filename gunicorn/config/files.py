@@ -6,7 +6,6 @@ Checks no value. Running a Python file runs the operator's code: what it raises 
 
 from __future__ import annotations
 
-import configparser
 import importlib
 import os
 import sys
@@ -59,6 +58,8 @@ def read_config(location: str | None, cwd: str) -> Reading | None:
 
 def read_paste(location: str, variables: Mapping[str, str], cwd: str) -> Reading:
     """Settings in `[server:main]` (or `[server:NAME]` of FILE#NAME) of a Paste file; its other keys are not ours."""
+    import configparser
+
     path, _, name = location.removeprefix("config:").partition("#")
     source = Source(Level.FRAMEWORK, path)
     absolute = os.path.join(cwd, path)

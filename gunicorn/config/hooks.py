@@ -6,7 +6,6 @@ Knows how to tell whether a function takes the arguments it will be given. Calls
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -81,6 +80,8 @@ def _imported(path: str) -> Any:
 
 
 def _takes(function: Hook, count: int) -> bool:
+    import inspect
+
     try:
         inspect.signature(function).bind(*range(count))
     except TypeError:

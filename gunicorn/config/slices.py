@@ -6,11 +6,15 @@ names of both sides and decides nothing but how one is spelled as the other.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gunicorn.config.settings import Settings
-from gunicorn.net.tls import TlsOptions
 from gunicorn.protocol.fields import HeaderMap
 from gunicorn.protocol.limits import HttpPolicy, Leniency, Limits, Timeouts
 from gunicorn.protocol.trust import Networks, ProxyMode, TrustPolicy
+
+if TYPE_CHECKING:
+    from gunicorn.net.tls import TlsOptions
 
 MAX_REQUEST_FIELDS = 32768
 
@@ -75,6 +79,8 @@ def tls_options(cfg: Settings) -> TlsOptions | None:
     """
     if cfg.certfile is None:
         return None
+    from gunicorn.net.tls import TlsOptions
+
     spoken = [name for name in cfg.http_protocols if name == "h1"] or ["h1"]
     return TlsOptions(
         certfile=cfg.certfile,

@@ -18,7 +18,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from gunicorn.config import environment, files, render
+from gunicorn.config import environment, files
 from gunicorn.config.commandline import CommandLine, parse_command_line, split_command_line
 from gunicorn.config.option import DEFAULT, Level, Option, Source
 from gunicorn.config.settings import TABLE, Settings, check_together, row_of, settle
@@ -42,6 +42,8 @@ class Loaded(NamedTuple):
 
     def printout(self) -> str:
         """The page of `--print-config`, with `--source` the origin of each value."""
+        from gunicorn.config import render
+
         return render.print_config(self.settings, sources=self.show_sources).rstrip()
 
 
@@ -78,7 +80,7 @@ def load(
     `--help` and `--version`. Relative paths of configuration files are looked up in `cwd`.
     """
     # First, so that --help is answered whatever is wrong elsewhere.
-    line = parse_command_line(argv, prog=prog, help_text=lambda: render.help_text(prog))
+    line = parse_command_line(argv, prog=prog, help_text=lambda: _help_text(prog))
     merge = _Merge(cwd)
     merge.put(TABLE["chdir"], cwd, DEFAULT)
     for row, raw, source in environment.platform_defaults(environ):
@@ -94,6 +96,12 @@ def load(
     _put_line(merge, line, Level.COMMAND_LINE)
     arguments = line.arguments or inherited.arguments
     return _loaded(merge, arguments, warnings, line.show_sources or inherited.show_sources)
+
+
+def _help_text(prog: str) -> str:
+    from gunicorn.config import render
+
+    return render.help_text(prog)
 
 
 def _loaded(merge: _Merge, arguments: tuple[str, ...], warnings: Sequence[str], show_sources: bool) -> Loaded:
@@ -113,7 +121,7 @@ def _inherited_line(environ: Mapping[str, str], prog: str) -> CommandLine:
     words = split_command_line(environ.get(environment.CMD_ARGS, ""), source)
     if not words:
         return CommandLine({}, {}, (), False)
-    return parse_command_line(words, prog=prog, help_text=lambda: render.help_text(prog), origin=source)
+    return parse_command_line(words, prog=prog, help_text=lambda: _help_text(prog), origin=source)
 
 
 def _put_line(merge: _Merge, line: CommandLine, level: Level) -> None:

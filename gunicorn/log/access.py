@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from gunicorn.errors import ConfigError
@@ -16,7 +15,6 @@ from gunicorn.log.atoms import Line, compile_format
 from gunicorn.log.entry import Entry, Recorded
 from gunicorn.log.logger import Logger
 from gunicorn.log.sink import Sink
-from gunicorn.log.structured import access_record, encode
 
 __all__ = ["AccessLog", "Entry", "Recorded", "compile_format"]
 
@@ -26,15 +24,13 @@ Views = Callable[[Any], tuple[Any, Any]]
 
 def _line(cfg: Any) -> Line:
     if cfg.log_format == "json":
-        return _json_line
+        from gunicorn.log.structured import access_record, encode
+
+        return lambda entry: encode(access_record(entry))
     try:
         return compile_format(cfg.access_log_format)
     except ValueError as error:
         raise ConfigError(f"access_log_format: {error}", setting="access_log_format") from None
-
-
-def _json_line(entry: Entry) -> str:
-    return encode(access_record(entry))
 
 
 class AccessLog:
@@ -108,5 +104,7 @@ class AccessLog:
         if self.direct:
             self.logger.access_entry(entry, req)
             return
+        from datetime import timedelta
+
         duration = timedelta(microseconds=entry.duration_ns / 1000)
         self.logger.access(resp, req, entry.environ, duration)

@@ -7,13 +7,11 @@ Values that a client chose pass `escape` when one of them needs it (see `gunicor
 
 from __future__ import annotations
 
-import base64
 import binascii
 import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
@@ -92,7 +90,7 @@ def compile_format(fmt: str) -> Line:
     exec(compile("\n".join(lines), "<access_log_format>", "exec"), scope)
     line: Line = scope["line"]
     try:
-        line(_SAMPLE)
+        line(_sample())
     except (TypeError, ValueError) as error:
         raise ValueError(f"{fmt!r} cannot be printed: {error}") from None
     return line
@@ -146,6 +144,8 @@ def user_of(authorization: object) -> str:
     scheme, _, token = str(authorization).partition(" ")
     if scheme.lower() != "basic":
         return ABSENT
+    import base64
+
     try:
         decoded = base64.b64decode(token.strip(), validate=True).decode("latin-1")
     except (binascii.Error, ValueError):
@@ -171,5 +171,10 @@ _SCOPE: Final[Mapping[str, Any]] = {
     "user": user_of,
 }
 _COMPILED: Final = {name: compile(atom.expression, f"<atom {name}>", "eval") for name, atom in ATOMS.items()}
-_SAMPLE: Final = Recorded(SimpleNamespace(status="200 OK", headers=(), sent=0), {}, timedelta())
-"""What every format is tried on before it is used."""
+
+
+def _sample() -> Entry:
+    """What every format is tried on before it is used."""
+    from datetime import timedelta
+
+    return Recorded(SimpleNamespace(status="200 OK", headers=(), sent=0), {}, timedelta())

@@ -6,10 +6,7 @@ so that a broken file never leaves a process without logs.
 
 from __future__ import annotations
 
-import configparser
-import json
 import logging
-import logging.config
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -67,6 +64,8 @@ def apply(cfg: Any) -> bool:
 
 
 def _read_json(path: str) -> Mapping[str, Any]:
+    import json
+
     try:
         with open(path, encoding="utf-8") as file:
             config = json.load(file)
@@ -80,14 +79,19 @@ def _read_json(path: str) -> Mapping[str, Any]:
 
 
 def _apply_mapping(config: Mapping[str, Any], setting: str, path: str) -> None:
+    from logging.config import dictConfig
+
     with undone_on_error(setting, path):
         merged = {**CONFIG_DEFAULTS, **config}
         for key in ("handlers", "formatters"):
             merged[key] = {**CONFIG_DEFAULTS[key], **config.get(key, {})}
-        logging.config.dictConfig(merged)
+        dictConfig(merged)
 
 
 def _apply_file(path: str) -> None:
+    import configparser
+    from logging.config import fileConfig
+
     parser = configparser.ConfigParser({"__file__": path, "here": os.path.dirname(os.path.abspath(path))})
     try:
         with open(path, encoding="utf-8") as file:
@@ -97,7 +101,7 @@ def _apply_file(path: str) -> None:
     except (configparser.Error, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}", setting="logconfig") from None
     with undone_on_error("logconfig", path):
-        logging.config.fileConfig(parser, disable_existing_loggers=False)
+        fileConfig(parser, disable_existing_loggers=False)
 
 
 @contextmanager

@@ -12,8 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from gunicorn.errors import ConfigError
 from gunicorn.log import logconfig
@@ -23,8 +22,10 @@ from gunicorn.log.clock import common_log_time
 from gunicorn.log.entry import Entry, Recorded
 from gunicorn.log.escape import escape
 from gunicorn.log.sink import Sink
-from gunicorn.log.structured import JsonFormatter, access_record
 from gunicorn.log.syslog import Syslog, facility_number, parse_syslog_address
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 LEVELS: Final = {
     "critical": logging.CRITICAL,
@@ -184,6 +185,8 @@ class Logger:
         atoms = self.atoms_wrapper_class(values)
         extra = None
         if self.cfg.log_format == "json":
+            from gunicorn.log.structured import access_record
+
             attributes = access_record(entry)
             if type(self).atoms is not Logger.atoms:
                 attributes["body"] = self.cfg.access_log_format % atoms
@@ -235,7 +238,7 @@ class Logger:
             sink = Sink(path, owner=owner, standard=2 if setting == "errorlog" else 1)
         except OSError as error:
             raise ConfigError(f"cannot open log file {path!r}: {error.strerror}", setting=setting) from None
-        sink.setFormatter(JsonFormatter() if cfg.log_format == "json" else logging.Formatter(fmt, self.datefmt))
+        sink.setFormatter(_json() if cfg.log_format == "json" else logging.Formatter(fmt, self.datefmt))
         return sink
 
     def _syslog(self, cfg: Any, name: str) -> Syslog:
@@ -248,9 +251,15 @@ class Logger:
         escaped = f"gunicorn.{prefix}.{name}: ".replace("%", "%%")
         json = cfg.log_format == "json"
         handler.setFormatter(
-            JsonFormatter(f"gunicorn.{prefix}.{name}: ") if json else logging.Formatter(escaped + self.syslog_fmt)
+            _json(f"gunicorn.{prefix}.{name}: ") if json else logging.Formatter(escaped + self.syslog_fmt)
         )
         return handler
+
+
+def _json(prefix: str = "") -> logging.Formatter:
+    from gunicorn.log.structured import JsonFormatter
+
+    return JsonFormatter(prefix)
 
 
 def _reopen(handler: logging.FileHandler) -> None:

@@ -9,9 +9,7 @@ import logging
 import os
 import socket
 import time
-from logging.handlers import SysLogHandler
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from gunicorn.errors import ConfigError
 
@@ -22,7 +20,13 @@ REST: Final = 5.0
 SEVERITIES: Final = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 """Numbers of RFC 5424 6.2.1; other levels are a notice (5)."""
 PORT: Final = 514
-FACILITIES: Final = {**SysLogHandler.facility_names, "console": 14}
+_FACILITIES: Final = (
+    *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp"),
+    *("security", "console", "solaris-cron"),
+    *("local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"),
+)
+FACILITIES: Final = {name: number for number, name in enumerate(_FACILITIES)}
+"""Numbers of RFC 5424 6.2.1 by the names of syslog(3)."""
 
 
 class SyslogAddress(NamedTuple):
@@ -51,6 +55,8 @@ def parse_syslog_address(text: str) -> SyslogAddress:
         return SyslogAddress(kinds[kind], path)
     if scheme not in ("udp", "tcp"):
         raise wrong("unknown scheme")
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname, parts.port or PORT

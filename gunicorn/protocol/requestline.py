@@ -6,11 +6,13 @@ of its pseudo-fields.
 
 from __future__ import annotations
 
-from urllib.parse import unquote_to_bytes
+import re
 
 from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.grammar import METHOD, TARGET, TOKEN, VERSION, is_host, quoted
 from gunicorn.protocol.recent import Recent
+
+_ENCODED = re.compile("%([0-9A-Fa-f]{2})")
 
 RequestLine = tuple[str, str, str, str, str, str, str | None]
 """(method, target, raw path, decoded path, query, version, authority of the target or None)."""
@@ -117,7 +119,7 @@ def decode_path(raw_path: str) -> str:
     """
     if "%" not in raw_path:
         return raw_path
-    path = unquote_to_bytes(raw_path).decode("latin-1")
+    path = _ENCODED.sub(lambda match: chr(int(match[1], 16)), raw_path)
     if "\0" in path:
         raise ProtocolError(400, "target-nul", "RFC 3986 7.3", f"encoded NUL in the path: {quoted(raw_path)}")
     return path

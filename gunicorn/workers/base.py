@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import random
 import signal
-import ssl
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic_ns
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.config.settings import Settings
 from gunicorn.errors import AppLoadError
 from gunicorn.host import privileges
 from gunicorn.log.errors import crash_file
 from gunicorn.metrics import cells
-from gunicorn.workers.reloader import Reloader
+
+if TYPE_CHECKING:
+    import ssl
+
+    from gunicorn.workers.reloader import Reloader
 
 READY = b"R"
 """Notice to the arbiter: the application is loaded, requests are served."""
@@ -64,8 +66,7 @@ class Worker:
         self.nr = 0
         self.reloader: Reloader | None = None
         self.wsgi: Callable[..., Iterable[bytes]] | None = None
-        jitter = random.randint(0, cfg.max_requests_jitter) if cfg.max_requests_jitter else 0
-        self.max_requests: int = cfg.max_requests + jitter if cfg.max_requests else sys.maxsize
+        self.max_requests = _share(cfg.max_requests, cfg.max_requests_jitter)
         self.cells = cells.Cells(0)
         self.row = self.cells.rows[0]
         self.generation = 1
@@ -88,7 +89,6 @@ class Worker:
         for name, value in self.cfg.env.items():
             os.environ[name] = value
         privileges.drop_privileges(self.cfg.uid, self.cfg.gid, initgroups=self.cfg.initgroups)
-        random.seed()
         self.log.close_on_exec()
         self.init_signals()
         self.load_wsgi()
@@ -113,6 +113,8 @@ class Worker:
 
     def start_reloader(self) -> None:
         """Watches the code and asks the arbiter for a reload when it changes."""
+
+        from gunicorn.workers.reloader import Reloader
 
         def changed(path: str) -> None:
             self.log.info("Worker reloading: %s modified", path)
@@ -173,6 +175,15 @@ class Worker:
             self.cfg.worker_abort(self)
         finally:
             os._exit(1)
+
+
+def _share(requests: int, jitter: int) -> int:
+    """How many requests a worker serves before it is replaced, so that not all are at once."""
+    if not requests or not jitter:
+        return requests or sys.maxsize
+    import random
+
+    return requests + random.randint(0, jitter)
 
 
 def broken_application(text: str) -> Callable[..., Iterable[bytes]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +19,8 @@ from gunicorn.protocol.machine import Machine
 from gunicorn.protocol.trust import Peer
 
 if TYPE_CHECKING:
+    import ssl
+
     from gunicorn.drivers.blocking.service import Service
 
 BURST = 32

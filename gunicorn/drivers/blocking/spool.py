@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from typing import BinaryIO, cast
 
 
@@ -27,6 +26,8 @@ class Spool:
             return
         self._chunks.append(data)
         if self.size > self._threshold:
+            import tempfile
+
             spill = tempfile.TemporaryFile(prefix="gunicorn-body-", dir=self._directory)  # noqa: SIM115
             self._file = cast(BinaryIO, spill)
             self._file.writelines(self._chunks)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-import ssl
+from typing import TYPE_CHECKING
 
-_WAIT = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+if TYPE_CHECKING:
+    import ssl
 
 
 class TlsSocket:
@@ -21,25 +21,31 @@ class TlsSocket:
         """Goes on with the handshake; True when it is complete. Raises OSError when it failed."""
         try:
             self.raw.do_handshake()
-        except _WAIT:
-            return False
+        except OSError as error:
+            if _is_wait(error):
+                return False
+            raise
         return True
 
     def recv(self, size: int) -> bytes:
         """Decrypted bytes; b"" when the peer closed, with or without its close_notify."""
         try:
             return self.raw.recv(size)
-        except _WAIT:
-            raise BlockingIOError from None
-        except _ENDED:
-            return b""
+        except OSError as error:
+            if _is_wait(error):
+                raise BlockingIOError from None
+            if _is_end(error):
+                return b""
+            raise
 
     def send(self, data: bytes | memoryview) -> int:
         """How many bytes were taken."""
         try:
             return self.raw.send(data)
-        except _WAIT:
-            raise BlockingIOError from None
+        except OSError as error:
+            if _is_wait(error):
+                raise BlockingIOError from None
+            raise
 
     def fileno(self) -> int:
         """The descriptor."""
@@ -61,3 +67,15 @@ class TlsSocket:
             self.raw.unwrap()
         except (OSError, ValueError):
             pass  # a courtesy: the FIN that follows ends the connection either way
+
+
+def _is_wait(error: OSError) -> bool:
+    import ssl
+
+    return isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError))
+
+
+def _is_end(error: OSError) -> bool:
+    import ssl
+
+    return isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
