@@ -16,7 +16,17 @@ from typing import Any, NoReturn
 
 from gunicorn.app import loader
 from gunicorn.arbiter import Arbiter
-from gunicorn.config import Config, Level, Loaded, Settings, Source, load, own_traceback
+from gunicorn.arbiter.generation import tls_context
+from gunicorn.config import (
+    Config,
+    Level,
+    Loaded,
+    Settings,
+    Source,
+    load,
+    own_traceback,
+    resolve_worker_class,
+)
 from gunicorn.errors import EXIT_OK, AppLoadError, ConfigError, GunicornError
 from gunicorn.host.daemon import daemonize
 
@@ -70,8 +80,8 @@ class BaseApplication:
             fail(problem)
 
     def load_default_config(self) -> None:
-        """Starts from the defaults."""
-        self.cfg = Config(self.usage, prog=self.prog)
+        """Starts from the defaults, those of the platform among them: PORT, WEB_CONCURRENCY and their like."""
+        self.cfg = Config(self.usage, prog=self.prog, environ=os.environ)
 
     def load_config(self) -> None:
         """Sets what the application wants; written by subclasses."""
@@ -159,7 +169,7 @@ class Application(BaseApplication):
         mode = self.loaded.mode if self.loaded is not None else "run"
         try:
             if self.loaded is not None and mode == "print":
-                print(self.loaded.printout())
+                self._print(self.loaded.printout())
                 sys.exit(EXIT_OK)
             self.prepare()
             if mode == "check":
@@ -173,9 +183,20 @@ class Application(BaseApplication):
             daemonize(inherit_stdio=self.cfg.enable_stdio_inheritance)
         super().run()
 
+    @staticmethod
+    def _print(text: str) -> None:
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            # The reader has seen enough; the interpreter's own last flush must not complain about it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
     def check(self) -> None:
-        """Loads the application as a worker would. Raises AppLoadError."""
+        """Loads what a start would load: worker class, certificate, application. Raises GunicornError."""
         os.environ.update(self.cfg.env)
+        cfg = self.cfg.freeze()
+        resolve_worker_class(cfg)
+        tls_context(cfg)
         self.wsgi()
 
 

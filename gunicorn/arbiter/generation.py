@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gunicorn.config import Settings, slices
+from gunicorn.errors import ConfigError
 from gunicorn.net.address import Bind, parse_bind
 from gunicorn.net.listeners import Listener, ListenOptions
 from gunicorn.supervisor.plan import SECOND, Policy
@@ -68,6 +69,17 @@ def listen_options(cfg: Settings) -> ListenOptions:
         tls=cfg.is_ssl,
         protocol=cfg.protocol,
     )
+
+
+def check_protocol(cfg: Settings) -> None:
+    """Raises ConfigError for a protocol that nobody here speaks: answering in another one would be worse."""
+    if cfg.protocol != "http" or any(bind.protocol == "uwsgi" for bind in binds(cfg)):
+        raise ConfigError(
+            "protocol: 'uwsgi' is not available yet in this version",
+            setting="protocol",
+            source=str(cfg.provenance["protocol"]),
+            hint="use 'http'",
+        )
 
 
 def tls_context(cfg: Settings) -> ssl.SSLContext | None:

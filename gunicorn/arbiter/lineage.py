@@ -14,6 +14,7 @@ from gunicorn.arbiter.generation import (
     Environment,
     Generation,
     binds,
+    check_protocol,
     listen_options,
     preload,
     tls_context,
@@ -46,6 +47,7 @@ class Lineage:
         check_switch(self.cfg.uid, self.cfg.gid)
         self._environment.apply(self.cfg.env)
         self.worker_class = resolve_worker_class(self.cfg)
+        check_protocol(self.cfg)
         self.tls = tls_context(self.cfg)
         if self.cfg.preload_app:
             preload(self.app)

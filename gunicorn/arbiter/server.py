@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
 from gunicorn import __version__
+from gunicorn.arbiter.gauges import BacklogGauge
 from gunicorn.arbiter.generation import policy_of
 from gunicorn.arbiter.identity import Identity
 from gunicorn.arbiter.lineage import Lineage
@@ -58,6 +59,7 @@ class Arbiter:
         self.loop = Loop()
         self.bus = Bus()
         self.notifier = Notifier()
+        self.backlog: BacklogGauge | None = None
         self.lineage = Lineage(app)
         self.log: Any = _logger_class(self.cfg)(self.cfg)
         self._follow()
@@ -165,6 +167,8 @@ class Arbiter:
         self.bus.subscribe("worker.ready", self._succeed)
         self.log.info("Listening at: %s (%s)", ", ".join(map(str, self.LISTENERS)), self.pid)
         self.log.info("Using worker: %s", self.cfg.worker_class_str)
+        for setting in self.cfg.unheeded():
+            self.log.warning("This setting has no effect in this version: %s", setting)
         self.cells.rows[0].page[columns.PHASE] = Stage.SERVING
         self._guard("nworkers_changed", self.cfg.nworkers_changed, self, self.num_workers, None)
         self.cfg.when_ready(self)
@@ -207,6 +211,8 @@ class Arbiter:
         if self.notifier.watchdog_interval:
             self.notifier.watchdog()
             times.append(now + int(self.notifier.watchdog_interval * 1e9))
+        if self.backlog is not None:
+            times.append(self.backlog.look(self.LISTENERS, now))
         return min(times, default=None)
 
     def _leave(self) -> None:
@@ -310,8 +316,11 @@ class Arbiter:
 
     def _follow(self) -> None:
         """A logger that also counts hears of the pool."""
+        self.backlog = None
         if self.cfg.statsd_host and isinstance(self.log, resolve_class(STATSD_LOGGER, "logger_class")):
             self.log.follow(self.bus)
+            if self.cfg.enable_backlog_metric:
+                self.backlog = BacklogGauge(self.log)
 
     # -- what the pool tells
 

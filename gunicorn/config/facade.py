@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gunicorn.config.environment import platform_defaults
 from gunicorn.config.option import Level, Source
 from gunicorn.config.settings import TABLE, Entries, Entry, Settings, row_of, settle
 
@@ -18,10 +19,18 @@ APPLICATION = Source(Level.FRAMEWORK, "application")
 class Config:
     """Mutable settings; every value is checked when it is set."""
 
-    def __init__(self, usage: str | None = None, prog: str | None = None) -> None:
+    def __init__(
+        self, usage: str | None = None, prog: str | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
+        """`environ` is where hosting platforms put their defaults (PORT, WEB_CONCURRENCY); none is looked at
+        without it. Raises ConfigError for a wrong one.
+        """
         self.usage = usage
         self.prog = prog or "gunicorn"
         self._values: dict[str, Any] = {}
+        self._platform: dict[str, tuple[Any, Source]] = {}
+        for row, text, source in platform_defaults(environ or {}):
+            self._platform[row.name] = row.check(text, source), source
 
     def set(self, name: str, value: Any) -> None:
         """Sets one value. Raises ConfigError for an unknown name or a wrong value."""
@@ -29,7 +38,9 @@ class Config:
 
     def freeze(self) -> Settings:
         """The settings as they are now."""
-        return Settings(settle(dict(self._values)), dict.fromkeys(self._values, APPLICATION))
+        values = {name: value for name, (value, _) in self._platform.items()} | self._values
+        sources = {name: source for name, (_, source) in self._platform.items()}
+        return Settings(settle(values), {**sources, **dict.fromkeys(self._values, APPLICATION)})
 
     @property
     def given(self) -> Mapping[str, Any]:

@@ -6,9 +6,17 @@ import ssl
 
 import pytest
 
-from gunicorn.arbiter.generation import Environment, binds, listen_options, policy_of, preload, tls_context
+from gunicorn.arbiter.generation import (
+    Environment,
+    binds,
+    check_protocol,
+    listen_options,
+    policy_of,
+    preload,
+    tls_context,
+)
 from gunicorn.config import Settings
-from gunicorn.errors import AppLoadError, ListenError
+from gunicorn.errors import AppLoadError, ConfigError, ListenError
 from gunicorn.supervisor.plan import SECOND
 
 
@@ -92,3 +100,13 @@ def test_the_environment_is_set_changed_and_put_back(monkeypatch):
     environment.apply({})
     assert "NEW" not in os.environ
     assert os.environ["KEPT"] == "before"
+
+
+@pytest.mark.parametrize("changes", [{"protocol": "uwsgi"}, {"bind": "uwsgi://127.0.0.1:9000"}])
+def test_a_protocol_that_nobody_speaks_is_refused(changes):
+    with pytest.raises(ConfigError, match="uwsgi"):
+        check_protocol(Settings().replace(**changes))
+
+
+def test_http_is_spoken():
+    check_protocol(Settings())

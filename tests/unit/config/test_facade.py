@@ -42,3 +42,17 @@ def test_mistakes():
         _ = cfg.wokers
     with pytest.raises(AttributeError):
         _ = cfg._private
+
+
+def test_platforms_have_a_say_and_applications_the_last_word():
+    cfg = Config(environ={"PORT": "9000", "WEB_CONCURRENCY": "3"})
+    assert (cfg.bind, cfg.workers) == (["0.0.0.0:9000"], 3)
+    assert str(cfg.freeze().provenance["bind"]) == "env PORT"
+    cfg.set("workers", 5)
+    assert cfg.workers == 5
+    assert cfg.given == {"workers": 5}
+
+
+def test_a_wrong_variable_of_the_platform_is_told():
+    with pytest.raises(ConfigError, match="WEB_CONCURRENCY"):
+        Config(environ={"WEB_CONCURRENCY": "many"})
