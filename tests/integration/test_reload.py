@@ -106,6 +106,22 @@ def test_hup_lets_a_running_request_end(worker, tmp_path):
         eventually(lambda: not alive(old), "the old worker ends")
 
 
+def test_reloads_while_an_old_generation_still_drains(worker, tmp_path):
+    """Three generations at once: the first finishes its request while two others come and go."""
+    with Server("tests.apps.slow:app", *worker) as server, server.connect() as connection:
+        (old,) = server.wait_workers(1)
+        connection.send_request("GET", f"/?s=1.5&mark={tmp_path / 'mark'}")
+        eventually((tmp_path / "mark").exists, "the request runs")
+        for count in (2, 3, 4):
+            server.signal(SIGHUP)
+            server.wait_log("booting worker", count=count)
+            eventually(lambda: server.get("/fast").status == 200, "an answer")
+        response = connection.read_response()
+        assert (response.status, response.text) == (200, f"{old} slow\n")
+        server.wait_workers(1)
+        assert old not in server.workers()
+
+
 def test_hup_finishes_a_request_that_is_still_arriving(worker):
     with Server("tests.apps.echo:app", *worker) as server, server.connect() as connection:
         (old,) = server.wait_workers(1)
