@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from gunicorn.drivers.blocking.spool import Spool
@@ -39,3 +41,15 @@ def test_a_directory_that_is_not_there_is_an_oserror(tmp_path):
     spool = Spool(1, str(tmp_path / "missing"))
     with pytest.raises(OSError, match="missing"):
         spool.write(b"xx")
+
+
+def test_small_pieces_take_little_memory():
+    spool = Spool(1_000_000)
+    tracemalloc.start()
+    try:
+        for index in range(100_000):
+            spool.write(bytes((index % 256, 1)))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    assert len(spool.file().read()) == 200_000
