@@ -68,7 +68,7 @@ def fill(base: Environ, request: Request, body: BinaryIO, hints: Callable[..., N
     environ["wsgi.early_hints"] = hints
     if request.script_name:
         environ["SCRIPT_NAME"] = request.script_name
-    elif base["SCRIPT_NAME"]:
+    elif base["SCRIPT_NAME"] and (request.path + "/").startswith(base["SCRIPT_NAME"] + "/"):
         environ["PATH_INFO"] = request.path.removeprefix(base["SCRIPT_NAME"])
     if not environ["SERVER_NAME"]:
         environ["SERVER_NAME"], environ["SERVER_PORT"] = _server_of_host(request, scheme)

@@ -33,6 +33,23 @@ class Transport(Protocol):
         ...
 
 
+class Nowhere:
+    """The transport of an exchange whose connection is closed."""
+
+    def send(self, data: bytes) -> None:  # noqa: ARG002
+        """Raises ClientGone, as all the others do."""
+        raise ClientGone("the connection is closed")
+
+    def send_file(self, file: BinaryIO, offset: int, count: int) -> None:  # noqa: ARG002
+        raise ClientGone("the connection is closed")
+
+    def read_body(self, size: int) -> bytes:  # noqa: ARG002
+        raise ClientGone("the connection is closed")
+
+
+NOWHERE = Nowhere()
+
+
 class Exchange:
     """One request and its answer. Reused for each request of an HTTP/1 connection in turn."""
 

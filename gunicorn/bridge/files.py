@@ -37,7 +37,7 @@ class FileWrapper:
             offset: int = self.filelike.tell()
         except (AttributeError, OSError, ValueError):
             return None
-        if not stat.S_ISREG(info.st_mode) or isinstance(self.filelike, io.TextIOBase):
+        if not stat.S_ISREG(info.st_mode) or not _is_verbatim(self.filelike):
             return None
         return offset, max(info.st_size - offset, 0)
 
@@ -46,8 +46,19 @@ def _nothing() -> None:
     pass
 
 
+def _is_verbatim(file: Any) -> bool:
+    """Whether `read` gives the very bytes that are on disk: GzipFile and its kin have a descriptor, too."""
+    if isinstance(file, (io.BufferedReader, io.BufferedRandom)):
+        return isinstance(file.raw, io.FileIO)
+    return isinstance(file, io.FileIO) or not isinstance(file, io.IOBase)
+
+
 class LiveBody(io.RawIOBase, BinaryIO):
-    """A request body that is pulled from the connection as the application reads it."""
+    """A request body that is pulled from the connection as the application reads it.
+
+    Under `io.BufferedReader` it has every method that PEP 3333 asks of wsgi.input. Whoever owns the connection
+    closes it after the request: from then on reading raises ValueError, as with every closed file.
+    """
 
     def __init__(self, pull: Callable[[int], bytes]) -> None:
         self._pull = pull
@@ -64,8 +75,3 @@ class LiveBody(io.RawIOBase, BinaryIO):
         self._rest = data[len(taken) :]
         buffer[: len(taken)] = taken
         return len(taken)
-
-
-def live_body(pull: Callable[[int], bytes]) -> BinaryIO:
-    """A buffered file over `pull`, with every method that PEP 3333 asks of wsgi.input."""
-    return io.BufferedReader(LiveBody(pull), 65536)

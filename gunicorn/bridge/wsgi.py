@@ -8,6 +8,7 @@ afterwards; a small answer is one send.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +16,7 @@ from gunicorn.bridge.environ import Environ, fill
 from gunicorn.bridge.exchange import ClientGone, Exchange
 from gunicorn.bridge.files import FileWrapper
 from gunicorn.protocol.errors import ResponseError
+from gunicorn.protocol.machine import Request
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 StartResponse = Callable[..., Callable[[bytes], None]]
@@ -26,6 +28,9 @@ class WsgiBridge:
 
     __slots__ = ("app", "base", "exchange", "hints", "sendfile", "start")
 
+    start: StartResponse
+    hints: Callable[..., None]
+
     def __init__(self, app: Application, exchange: Exchange, base: Environ, *, sendfile: bool = True) -> None:
         self.app = app
         self.exchange = exchange
@@ -33,6 +38,10 @@ class WsgiBridge:
         self.sendfile = sendfile
         self.start = self.start_response
         self.hints = self.early_hints
+
+    def close(self) -> None:
+        """The connection is closed: gives up what leads back here, so that the bridge is freed by counting."""
+        del self.start, self.hints
 
     def run(self) -> None:
         """Answers the exchange's request by the application.
@@ -120,10 +129,15 @@ class WsgiBridge:
             _check_types(status, headers)
         exchange.status = status
         exchange.fields = headers
-        return self.write
+        return partial(self.write, exchange.request)
 
-    def write(self, data: bytes) -> None:
-        """The callable that start_response returns: sends at once."""
+    def write(self, request: Request, data: bytes) -> None:
+        """The callable that start_response returns: sends at once.
+
+        Bound to its request: an application that keeps it must not write into the answer to the next one.
+        """
+        if request is not self.exchange.request:
+            raise ResponseError("write() was called after its request was answered")
         self.exchange.write(data)
 
     def early_hints(self, headers: Iterable[tuple[str, str]]) -> None:

@@ -7,19 +7,20 @@ runs the application. Only the owner touches the socket and the machine.
 from __future__ import annotations
 
 import enum
+import io
 import socket
 from collections import deque
 from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from gunicorn.bridge.exchange import ClientGone, Exchange
-from gunicorn.bridge.files import live_body
+from gunicorn.bridge.exchange import NOWHERE, ClientGone, Exchange
+from gunicorn.bridge.files import LiveBody
 from gunicorn.bridge.wsgi import WsgiBridge
 from gunicorn.drivers.blocking.readiness import ERROR, FINISHED, HANGUP, READ, WRITE
 from gunicorn.drivers.blocking.spool import Spool
 from gunicorn.drivers.blocking.tlssocket import TlsSocket
-from gunicorn.drivers.blocking.transport import SocketTransport
+from gunicorn.drivers.blocking.transport import SocketTransport, too_late
 from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.machine import Body, Event, Machine, Phase, Request
 
@@ -73,7 +74,8 @@ class Connection(SocketTransport):
         super().__init__(service, sock, machine)
         self.exchange = Exchange(machine, self, machine.peer)
         self.bridge = None
-        self.spool: Spool | None = None
+        self.spool: Spool | LiveBody | None = None
+        """Where the body of the request in hand is kept, or pulled from; closed when the request is done."""
         self.more = False
         self.missed = False
         self.arrived = now
@@ -85,7 +87,7 @@ class Connection(SocketTransport):
         else:
             self.full = RECV_SIZE
             self.state = State.READING
-            self.deadline = now + service.header_ns
+            self.deadline = now + service.greeting_ns
 
     # -- the poller's side -------------------------------------------------------------------------------
 
@@ -102,6 +104,8 @@ class Connection(SocketTransport):
             self.service.missed(self)
         elif state is State.FLUSHING:
             self.more = self.more or bool(mask & READ)
+            if mask & FINISHED:
+                self.full = 1
             if mask & (WRITE | ERROR | HANGUP):
                 self.resume(now)
         elif state is State.HANDSHAKE:
@@ -166,7 +170,10 @@ class Connection(SocketTransport):
                 if not self.service.buffering:
                     self.arrived = now
                     self.inbox = deque(events[index + 1 :])
-                    self.exchange.begin(event, live_body(self.read_body))
+                    self.spool = body = LiveBody(self.read_body)
+                    # Whatever the application leaves unread may lie in the kernel already.
+                    self.more = True
+                    self.exchange.begin(event, io.BufferedReader(body, RECV_SIZE))
                     return self.service.dispatch(self)
                 self.spool = Spool(self.service.spool_threshold, self.service.spool_directory)
                 if event.expect_continue and event is events[-1]:
@@ -182,20 +189,21 @@ class Connection(SocketTransport):
 
     def _store(self, event: Body, now: int) -> bool:
         spool = self.spool
-        if spool is None:
+        if type(spool) is not Spool:
             # The answer is out and the application did not want the rest of the body.
             self.deadline = now + (self.service.keepalive_ns if event.last else self.service.body_ns)
             return True
         try:
             spool.write(event.data)
+            body = spool.file() if event.last else None
         except OSError as error:
             self.service.spool_failed(error)
             self.reject(ProtocolError(507, "spool", "RFC 4918 11.5", "the request body could not be stored"), now)
             return False
         self.deadline = now + self.service.body_ns
-        if event.last:
+        if body is not None:
             self.arrived = now
-            self.exchange.begin(self.request, spool.file())
+            self.exchange.begin(self.request, body)
             return self.service.dispatch(self)
         return True
 
@@ -214,7 +222,7 @@ class Connection(SocketTransport):
             self.close()
             return
         self.state = State.READING
-        self.deadline = now + self.service.header_ns
+        self.deadline = now + self.service.greeting_ns
         self.pump(now)
 
     def _discard(self) -> None:
@@ -233,16 +241,14 @@ class Connection(SocketTransport):
         service = self.service
         if self.state is not State.READING:
             if self.state is State.FLUSHING:
+                # The kernel announces room when a third of its buffer is free; a slow reader may have made a little.
+                self.resume(now)
+                if self.state is not State.FLUSHING or self.deadline > now:
+                    return
                 service.client_gone(self)
             self.close()
         elif machine.phase is Phase.HEAD or machine.phase is Phase.BODY:
-            what = "head" if machine.phase is Phase.HEAD else "body"
-            self.reject(
-                ProtocolError(
-                    408, f"{what}-timeout", "RFC 9110 15.5.9", f"the request {what} was not complete in time"
-                ),
-                now,
-            )
+            self.reject(too_late("head" if machine.phase is Phase.HEAD else "body"), now)
         else:
             self.close()
 
@@ -315,6 +321,7 @@ class Connection(SocketTransport):
         """
         if self.outbox is not None:
             self.machine.phase = Phase.CLOSED
+            self.more = self.more or linger
             self.resume(now)
             return
         if not linger and not self.more and not self.machine.pending and not self.request.keep_alive:
@@ -326,8 +333,10 @@ class Connection(SocketTransport):
             self.close()
             return
         self.deadline = now + LINGER_NS
-        self.state = State.LINGERING
         self._discard()
+        if self.state is not State.CLOSED:
+            # The state last, as in `settle`.
+            self.state = State.LINGERING
 
     def close(self) -> None:
         """Gives everything back."""
@@ -339,12 +348,22 @@ class Connection(SocketTransport):
             self.outbox.clear()
             self.outbox = None
         self._drop_body()
+        # Nothing may lead back here: connections are freed by counting, not by the collector.
+        self.exchange.transport = NOWHERE
+        self.exchange.failure = None
+        if self.bridge is not None:
+            self.bridge.close()
+            self.bridge = None
         self.sock.close()
 
     def _drop_body(self) -> None:
         if self.spool is not None:
             self.spool.close()
             self.spool = None
+            self.exchange.body = BytesIO()
+        if self.broken is not None:
+            self.broken = None
+            self.machine.abort()
 
     def _say(self, data: bytes) -> None:
         """Sends protocol bytes of our own; a peer that is gone will be noticed by the next read."""

@@ -89,13 +89,20 @@ class Door:
         connection.door = self
         connection.raw = wire.raw if type(wire) is TlsSocket else sock
         if service.threaded:
-            service.readiness.watch(connection.fd)
+            self._watch(connection)
             connection.ready(READ, now)
             return
         # The request mostly came with the handshake's last packet: look before the kernel is asked to watch.
         connection.ready(READ, now)
         if connection.state is not State.CLOSED:
-            service.readiness.watch(connection.fd)
+            self._watch(connection)
+
+    def _watch(self, connection: Connection) -> None:
+        try:
+            self.service.readiness.watch(connection.fd)
+        except OSError as error:
+            self.service.reporter.warned(f"cannot watch a connection, closing it: {error.strerror}")
+            connection.close()
 
     def bridge(self, connection: Connection) -> WsgiBridge:
         """The bridge of a connection, made when its first request is complete: only then is the peer final."""

@@ -98,6 +98,8 @@ class Service:
         times = options.timeouts
         self.handshake_ns = _ns(times.handshake)
         self.header_ns = _ns(times.header)
+        self.greeting_ns = self.header_ns
+        """How long a new connection may stay silent."""
         self.body_ns = _ns(times.body)
         self.write_ns = _ns(times.write)
         self.keepalive_ns = int(times.keepalive * 1e9)
@@ -180,6 +182,8 @@ class Service:
         self.requests += 1
         if self.requests == self.retire_at:
             self.retire()
+        # What the application made for this request goes with it; a connection may be idle for long.
+        exchange.environ = {}
         connection.settle(ended)
 
     def _failed(self, connection: Connection, error: BaseException) -> None:
@@ -187,7 +191,10 @@ class Service:
         exchange = connection.exchange
         connection.machine.keep_alive = False
         if isinstance(error, ClientGone):
-            self.client_gone(connection)
+            if exchange.status:
+                self.client_gone(connection)
+            else:
+                self._notice_leaving(connection)  # `run` counts what has no status
         elif isinstance(error, ProtocolError):
             self.rejected(connection, error)
             if not exchange.head_sent:
@@ -224,6 +231,9 @@ class Service:
     def client_gone(self, connection: Connection) -> None:
         """A client left before its answer was complete."""
         self.page[ABORTED] += 1
+        self._notice_leaving(connection)
+
+    def _notice_leaving(self, connection: Connection) -> None:
         self.reporter.noticed(f"client {connection.machine.peer.host} left before the answer was complete")
 
     def spool_failed(self, error: OSError) -> None:

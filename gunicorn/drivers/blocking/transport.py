@@ -6,6 +6,7 @@ that the application asked to read while it arrives.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 from collections import deque
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from gunicorn.bridge.exchange import ClientGone
 from gunicorn.drivers.blocking.outbox import FileSpan, Outbox
 from gunicorn.drivers.blocking.tlssocket import TlsSocket
+from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.machine import Body, Event, Machine, Phase, Request
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 class SocketTransport:
     """The exchange's `Transport` over a non-blocking socket; `Connection` adds who owns it when."""
 
-    __slots__ = ("fd", "inbox", "machine", "outbox", "request", "service", "sock")
+    __slots__ = ("broken", "fd", "inbox", "machine", "outbox", "request", "service", "sock")
 
     request: Request
     inbox: deque[Event]
@@ -36,6 +38,8 @@ class SocketTransport:
         self.fd = sock.fileno()
         self.machine = machine
         self.outbox: Outbox | None = None
+        self.broken: ClientGone | ProtocolError | None = None
+        """Why the body that is read live will never be whole."""
 
     def send(self, data: bytes) -> None:
         """Sends at once what the kernel takes and queues the rest.
@@ -70,8 +74,19 @@ class SocketTransport:
     def read_body(self, size: int) -> bytes:
         """Body bytes for an application that reads while they arrive; b"" at the end.
 
-        Raises ClientGone when the client leaves or stalls, ProtocolError when the body breaks a rule.
+        Raises ClientGone when the client leaves, ProtocolError when it stalls or the body breaks a rule; and
+        does so again when it is asked again: nobody may take the part that came for the whole.
         """
+        if self.broken is not None:
+            raise self.broken
+        try:
+            return self._read_on(size)
+        except (ClientGone, ProtocolError) as error:
+            self.broken = error
+            self.machine.keep_alive = False
+            raise
+
+    def _read_on(self, size: int) -> bytes:
         machine = self.machine
         while True:
             while self.inbox:
@@ -99,7 +114,7 @@ class SocketTransport:
             except OSError as error:
                 raise self._gone(error) from None
             if now >= deadline:
-                raise self._gone(TimeoutError("the client stopped sending its body"))
+                raise too_late("body")
             service.beat(now)
             waiter.poll(min(1000, max(1, (deadline - now) // 1_000_000)))
 
@@ -130,8 +145,17 @@ class SocketTransport:
             self.outbox = None
 
     def _gone(self, error: OSError) -> ClientGone:
+        """What is queued is lost; whatever an application sends that goes on all the same must not follow it."""
         self.machine.phase = Phase.CLOSED
+        self.machine.keep_alive = False
         if self.outbox is not None:
             self.outbox.clear()
             self.outbox = None
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
         return ClientGone(str(error))
+
+
+def too_late(what: str) -> ProtocolError:
+    """The client took too long to send its head or body."""
+    return ProtocolError(408, f"{what}-timeout", "RFC 9110 15.5.9", f"the request {what} was not complete in time")

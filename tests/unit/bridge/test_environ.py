@@ -93,3 +93,11 @@ def test_the_environment_names_the_prefix(bridge):
     made = bridge(lambda environ, start: [], b"GET /app/page HTTP/1.1\r\nHost: t\r\n\r\n")
     environ = fill(base, made.exchange.request, made.exchange.body, made.hints)
     assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/app", "/page")
+
+
+@pytest.mark.parametrize(("path", "inside"), [("/app", ""), ("/app/", "/"), ("/application", "/application")])
+def test_the_prefix_ends_where_a_segment_ends(bridge, path, inside):
+    base = connection_base(EnvironOptions(script_name="/app"), Peer(), ("srv", "80"), None)
+    made = bridge(lambda environ, start: [], f"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
+    environ = fill(base, made.exchange.request, made.exchange.body, made.hints)
+    assert environ["PATH_INFO"] == inside

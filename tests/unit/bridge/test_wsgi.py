@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
 from wsgiref.validate import validator
 
@@ -233,3 +234,11 @@ def test_wsgiref_finds_nothing_wrong(bridge, wire, method):
     request = f"{method} /a%20b?c=d HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n".encode()
     bridge(validator(app), request).run()
     assert wire.head[0] == b"HTTP/1.1 200 OK"
+
+
+def test_a_file_that_is_not_what_is_on_disk_is_read(bridge, wire, tmp_path):
+    path = tmp_path / "file.gz"
+    with gzip.open(path, "wb") as packed:
+        packed.write(b"0123456789" * 10)
+    bridge(answering(FileWrapper(gzip.open(path)), ("Content-Length", "100"))).run()  # noqa: SIM115
+    assert wire.body == b"0123456789" * 10
