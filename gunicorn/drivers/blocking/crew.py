@@ -55,6 +55,8 @@ class Crew:
         self.leader = 0
         """The number of the thread that polls: its place in the worker's row of cells."""
         self.over = threading.Event()
+        self.fault: BaseException | None = None
+        """What ended a thread of the crew that should have gone on."""
         service = self.service
         service.threaded = True
         service.dispatch = self.dispatch
@@ -74,11 +76,19 @@ class Crew:
             note = number if number < cells.NOTES else -1
             threading.Thread(target=self._join, args=(note,), name=f"gunicorn-{number}", daemon=True).start()
         self.over.wait()
+        if self.fault is not None:
+            raise self.fault
 
     def _join(self, number: int) -> None:
-        if number == 0:
-            self._lead(self.service.epoch, number)
-        self.follow(number)
+        """The life of one thread. What it cannot survive, the worker does not: nobody might poll any more."""
+        try:
+            if number == 0:
+                self._lead(self.service.epoch, number)
+            self.follow(number)
+        except BaseException as error:
+            if not self.over.is_set():
+                self.fault = error
+                self.over.set()
 
     def _lead(self, epoch: int, number: int) -> None:
         """Polls until another thread took over, or everything is over."""
@@ -116,7 +126,8 @@ class Crew:
                 continue
             if type(task) is Connection:
                 if watching:
-                    watching = self.watched = False
+                    watching = False
+                    self._watch_no_more()
                 self.service.run(task, number)
                 with self.lock:
                     self.load -= 1
@@ -125,6 +136,13 @@ class Crew:
                 watching, seen, looks = True, -1, 0
             else:
                 return
+
+    def _watch_no_more(self) -> None:
+        """The watcher got a request: another follower watches on while one runs on the polling thread."""
+        with self.lock:
+            self.watched = self.inline
+            if self.inline:
+                self.tasks.put(_Watch())
 
     # -- requests ----------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from gunicorn.drivers.blocking.connection import FOREVER, State
 from gunicorn.drivers.blocking.door import Door
 from gunicorn.drivers.blocking.service import Service
 from gunicorn.metrics import cells
+from gunicorn.protocol.machine import Phase
 
 TICK_NS = 1_000_000_000
 SHUT_TICK_NS = 50_000_000
@@ -78,7 +79,7 @@ class Poller:
             if connection is not None:
                 connection.ready(mask, self.now)
             else:
-                self.handle_other(fd, mask)
+                self.handle_other(fd, mask, epoch)
             if service.epoch != epoch:
                 return
         if not self.doors_open and not service.stopping and self.able():
@@ -90,17 +91,19 @@ class Poller:
         self.events = iter(events)
         if now >= self.next_tick:
             self.tick(now)
+            if service.epoch != epoch:
+                return
         for _ in range(len(service.waiting)):
             self.pump_waiting(now)
             if service.epoch != epoch:
                 return
 
-    def handle_other(self, fd: int, mask: int) -> None:
+    def handle_other(self, fd: int, mask: int, epoch: int) -> None:
         """An event of a door or of the signals; one of a connection that was closed meanwhile has no owner."""
         other = self.others.get(fd)
         if other is not None:
             other.ready(mask, self.now)
-            if not self.able():
+            if self.service.epoch == epoch and not self.able():
                 self.set_doors(False)
 
     def pump_waiting(self, now: int) -> None:
@@ -172,37 +175,43 @@ class Poller:
 
     # -- stopping ----------------------------------------------------------------------------------------
 
-    def stop(self, *, drain_queue: bool) -> None:
-        """Begins the end: no new connections (or, with `drain_queue`, only those that wait already), answers
-        say close, idle connections get a last moment."""
+    def stop(self, *, drain_queue: bool, dropped: int = 0) -> None:
+        """Begins the end: no new connections, answers say close, idle connections get a last moment.
+
+        With `drain_queue` every accept queue is emptied first, because nobody serves it after us; else
+        those of the doors whose bits (by position) are set in `dropped`.
+        """
         service = self.service
         self.now = now = monotonic_ns()
         service.stopping = True
         self.next_tick = 0
-        if drain_queue:
-            self.draining = True
-            self.drain_until = now + DRAIN_LIMIT_NS
-            for door in list(self.doors):
+        for index, door in enumerate(list(self.doors)):
+            # Whoever owns a socket that is not ours keeps its queue.
+            if door.owned and (drain_queue or dropped >> index & 1):
                 door.last_accept = now
-                if not door.owned:
-                    self._leave(door)  # whoever owns the socket keeps its queue
+            else:
+                self._leave(door)
+        self.draining = bool(self.doors)
+        self.drain_until = now + DRAIN_LIMIT_NS
+        if drain_queue:
             grace = IDLE_GRACE_NS
+            service.keepalive_ns = min(service.keepalive_ns, grace)
+            service.greeting_ns = min(service.greeting_ns, grace)
         else:
-            self.leave_doors()
             grace = service.keepalive_ns
         for connection in list(service.connections.values()):
-            if connection.state is State.READING:
+            if connection.state is State.READING and connection.machine.phase is Phase.IDLE:
                 connection.deadline = min(connection.deadline, now + grace)
 
     def drain(self, now: int) -> None:
         """Empties the accept queues; leaves a door whose queue stayed empty for a while."""
         epoch = self.service.epoch
         for door in list(self.doors):
-            if self.service.epoch != epoch:
-                return
             if self.able():
                 before = door.last_accept
                 door.ready(0, now)
+                if self.service.epoch != epoch:
+                    return
                 if (door.last_accept == before and now - before >= DRAIN_NS) or now >= self.drain_until:
                     self._leave(door)
         if not self.doors:

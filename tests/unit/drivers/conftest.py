@@ -30,12 +30,15 @@ class WakePipe:
     def __init__(self) -> None:
         self.out, self.into = os.pipe()
         os.set_blocking(self.out, False)
+        self.calls: list[Callable[[], object]] = []
 
     def fileno(self) -> int:
         return self.out
 
     def ready(self, mask: int, now: int) -> None:
         os.read(self.out, 4096)
+        while self.calls:
+            self.calls.pop()()
 
     def wake(self) -> None:
         os.write(self.into, b"\0")
@@ -65,7 +68,21 @@ class Recorder:
 class Running:
     """One driver, served by a thread until `close`."""
 
-    def __init__(self, app: Callable, threads: int, times: Timeouts, limits: Limits, max_connections: int, **options):
+    crew: Crew | None = None
+
+    def __init__(
+        self,
+        app: Callable,
+        threads: int,
+        times: Timeouts,
+        limits: Limits,
+        max_connections: int,
+        fatal: bool = False,
+        **options,
+    ):
+        self.fatal = fatal
+        """A fault that ends the driver is expected."""
+        self.fault: BaseException | None = None
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = self.listener.getsockname()
         self.row = Cells(1).rows[1]
@@ -84,22 +101,37 @@ class Running:
         self.thread.start()
 
     def _serve(self, threads: int) -> None:
-        if threads:
-            Crew(self.poller, threads, self.source.wake, lambda: self.over).run()
-        else:
-            while not self.over:
-                self.poller.turn()
+        try:
+            if threads:
+                self.crew = Crew(self.poller, threads, self.source.wake, lambda: self.over)
+                self.crew.run()
+            else:
+                while not self.over:
+                    self.poller.turn()
+        except BaseException as error:
+            self.fault = error
 
     def connect(self) -> socket.socket:
         sock = socket.create_connection(self.address, timeout=10)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
-    def close(self) -> None:
+    def call(self, what: Callable[[], object]) -> None:
+        """Runs `what` on the polling thread, as a signal would."""
+        self.source.calls.append(what)
+        self.source.wake()
+
+    def halt(self) -> Running:
+        """Stops the driver's threads and leaves everything open: the test turns the poller."""
         self.over = True
         self.source.wake()
         self.thread.join(10)
         assert not self.thread.is_alive()
+        return self
+
+    def close(self) -> None:
+        self.halt()
+        assert self.fatal or self.fault is None
         self.poller.close()
         os.close(self.source.into)
         os.close(self.source.out)
