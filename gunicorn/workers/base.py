@@ -95,6 +95,7 @@ class Worker:
         if self.cfg.reload:
             self.start_reloader()
         self.cfg.post_worker_init(self)
+        self.prepare()
         self.booted = True
         self.notify()
         self.notice(READY)
@@ -124,6 +125,9 @@ class Worker:
         self.reloader.start()
         if self._load_failure is not None:
             self.reloader.watch_failure(self._load_failure)
+
+    def prepare(self) -> None:
+        """What may still fail before READY is said; nothing here."""
 
     def run(self) -> None:
         """Serves until `alive` is False."""

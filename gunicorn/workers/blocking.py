@@ -65,7 +65,8 @@ class BlockingWorker(Worker):
         if self.alive:
             self.alive = False
             stage = self.cells.rows[0].page[cells.PHASE]
-            self.poller.stop(drain_queue=stage == cells.Stage.DRAINING)
+            dropped = self.row.page[cells.DROPPED]
+            self.poller.stop(drain_queue=stage == cells.Stage.DRAINING, dropped=dropped)
 
     def is_over(self) -> bool:
         """Whether the worker may end."""
@@ -129,7 +130,7 @@ class BlockingWorker(Worker):
     def _after(self, hook: Callable[..., Any], exchange: Exchange) -> None:
         try:
             hook(self, RequestView(exchange.request), exchange.environ, ResponseView(exchange))
-        except Exception:
+        except BaseException:  # the answer is out: whatever it is, it must not end the worker
             self.log.exception("Exception in post_request hook")
 
     @property
@@ -154,9 +155,12 @@ class BlockingWorker(Worker):
             self.begin_stop()
         self.service.beat(now)
 
+    def prepare(self) -> None:
+        """Composes before READY: what is wrong with the settings is a failure to boot, the old workers serve on."""
+        self.compose()
+
     def run(self) -> None:
         """Serves until the end."""
-        self.compose()
         try:
             self.serve()
         finally:

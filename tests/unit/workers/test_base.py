@@ -16,6 +16,9 @@ from gunicorn.workers.base import CHANGED, READY, Worker, broken_application
 class Served(Worker):
     """Serves nothing, remembers in which order things happened."""
 
+    def prepare(self) -> None:
+        self.order.append("prepare")
+
     def run(self) -> None:
         self.order.append("run")
 
@@ -70,7 +73,7 @@ def test_ready_is_said_after_the_application_is_loaded_and_before_it_serves(work
 
     one = worker(load, post_worker_init=lambda worker: one.order.append("init"))
     one.init_process()
-    assert one.order == ["load", "init", READY, "run"]
+    assert one.order == ["load", "init", "prepare", READY, "run"]
     assert one.booted
     assert one.row.page[cells.HEARTBEAT] > 0
 
@@ -106,7 +109,7 @@ def test_under_reload_a_broken_application_is_shown_and_watched(worker):
 
     one = worker(load, reload=True, reload_engine="poll")
     one.init_process()
-    assert one.order == [READY, "run"]
+    assert one.order == ["prepare", READY, "run"]
     answers = []
     body = one.wsgi({}, lambda status, fields: answers.append(status))
     assert answers == ["500 Internal Server Error"]
