@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from signal import SIGHUP, SIGTERM
 
 import pytest
 
-from tests.support.client import get
+from tests.support.client import Response, Session, get
 from tests.support.load import Load
 from tests.support.processes import alive, consistently, eventually, open_files, threads
 from tests.support.server import Server, free_port
@@ -93,17 +95,31 @@ def test_hup_while_a_reload_is_under_way(worker, deploy):
         assert server.get().text.startswith("v3")
 
 
-def test_hup_lets_a_running_request_end(worker, tmp_path):
-    with Server("tests.apps.slow:app", *worker) as server, server.connect() as connection:
+def answer_over_a_reload(worker: tuple[str, ...], mark: Path) -> tuple[int, Response, Response]:
+    """The old pid, the answer to a request that was running when HUP came, and the next one on that connection."""
+    with Server("tests.apps.slow:app", *worker) as server, Session(server.connect) as client:
         (old,) = server.wait_workers(1)
-        connection.send_request("GET", f"/?s=1&mark={tmp_path / 'mark'}")
-        eventually((tmp_path / "mark").exists, "the request runs")
-        server.signal(SIGHUP)
-        eventually(lambda: set(server.workers()) - {old}, "a new worker")
-        response = connection.read_response()
-        assert (response.status, response.text) == (200, f"{old} slow\n")
-        assert not response.keeps_alive
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(client.request, "GET", f"/?s=1&mark={mark}")
+            eventually(mark.exists, "the request runs")
+            server.signal(SIGHUP)
+            eventually(lambda: set(server.workers()) - {old}, "a new worker")
+            first = running.result(10)
+        second = client.request("GET", "/fast")
         eventually(lambda: not alive(old), "the old worker ends")
+    return old, first, second
+
+
+def test_hup_lets_a_running_request_end(worker, tmp_path):
+    old, first, second = answer_over_a_reload(worker, tmp_path / "mark")
+    assert (first.status, first.text) == (200, f"{old} slow\n")
+    assert second.status == 200
+
+
+def test_the_answer_of_a_leaving_worker_says_close(worker, tmp_path):
+    """The client must not send its next request to a worker that is about to go."""
+    _, first, _ = answer_over_a_reload(worker, tmp_path / "mark")
+    assert not first.keeps_alive
 
 
 def test_reloads_while_an_old_generation_still_drains(worker, tmp_path):
