@@ -100,13 +100,19 @@ def preload(app: Any) -> None:
     """Loads the application in the parent, so that workers share its memory. Raises AppLoadError.
 
     What is alive then is taken out of the collector's sight: its marks would be written into every object
-    and each worker would get a copy of every page.
+    and each worker would get a copy of every page. Nothing is collected before: what loading leaves of garbage
+    is less than the passes cost (a tenth of the time in which an application is imported).
     """
     if app.callable is not None:
         return
-    app.wsgi()
-    gc.collect()
-    gc.freeze()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        app.wsgi()
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class Environment:
