@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gunicorn.config import Settings, slices
 from gunicorn.errors import ConfigError
+from gunicorn.host.collector import rare_passes
 from gunicorn.net.address import Bind, parse_bind
 from gunicorn.net.listeners import Listener, ListenOptions
 from gunicorn.supervisor.plan import SECOND, Policy
@@ -101,18 +102,13 @@ def preload(app: Any) -> None:
 
     What is alive then is taken out of the collector's sight: its marks would be written into every object
     and each worker would get a copy of every page. Nothing is collected before: what loading leaves of garbage
-    is less than the passes cost (a tenth of the time in which an application is imported).
+    is not worth the time of a pass.
     """
     if app.callable is not None:
         return
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
+    with rare_passes():
         app.wsgi()
         gc.freeze()
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class Environment:

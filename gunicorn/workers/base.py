@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.config.settings import Settings
 from gunicorn.errors import AppLoadError
 from gunicorn.host import privileges
+from gunicorn.host.collector import rare_passes
 from gunicorn.log.errors import crash_file
 from gunicorn.metrics import cells
 
@@ -104,7 +105,8 @@ class Worker:
     def load_wsgi(self) -> None:
         """Loads the application; under `reload` a broken one is replaced by a page with its traceback."""
         try:
-            self.wsgi = self.app.wsgi()
+            with rare_passes():
+                self.wsgi = self.app.wsgi()
         except (AppLoadError, SyntaxError) as error:
             if not self.cfg.reload:
                 raise
