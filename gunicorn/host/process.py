@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from functools import cache
 
 
+@cache
 def title_setter() -> Callable[[str], None] | None:
-    """The function that names this process in `ps`, or None where `setproctitle` is not installed."""
+    """The function that names this process in `ps`, or None where `setproctitle` is not installed.
+
+    Found out once, in the parent: a search of the whole path that finds nothing would cost each child its time.
+    """
     try:
         from setproctitle import setproctitle
     except ImportError:

@@ -11,8 +11,12 @@ from gunicorn.host.process import close_all, keep_on_exec, set_title, title_sett
 
 def test_title_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "setproctitle", None)
-    assert title_setter() is None
-    assert set_title("gunicorn: test") is False
+    title_setter.cache_clear()
+    try:
+        assert title_setter() is None
+        assert set_title("gunicorn: test") is False
+    finally:
+        title_setter.cache_clear()
 
 
 def test_title():
