@@ -98,7 +98,11 @@ class Connection(SocketTransport):
             if mask & FINISHED:
                 # The end is behind the bytes and will not be announced again.
                 self.full = 1
-            if mask & ~WRITE or self.more or self.machine.pending:
+            if mask & ~WRITE:
+                # Until something was read: what is inside the machine goes first, and this edge is not repeated.
+                self.more = True
+                self.pump(now)
+            elif self.more or self.machine.pending:
                 self.pump(now)
         elif state is State.BUSY:
             self.service.missed(self)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from gunicorn.drivers.blocking.connection import Connection, State
+from gunicorn.drivers.blocking.readiness import READ
 from gunicorn.metrics import cells
 from gunicorn.protocol.limits import Timeouts
 from tests.unit.drivers.test_serving import GET, LAST, echo, eventually, hello, read_all, read_answer
@@ -101,6 +102,40 @@ def test_a_lingering_connection_is_read_by_one_thread_at_a_time(serve, monkeypat
         sock.sendall(GET)
         assert read_all(sock).startswith(b"HTTP/1.1 200")
     assert State.LINGERING not in states[:1]
+
+
+def test_bytes_that_come_while_others_wait_inside_are_read(serve):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def application(environ, start_response):
+        if environ["PATH_INFO"] == "/first":
+            begun.set()
+            go_on.wait(10)
+        return hello(environ, start_response)
+
+    server = serve(application)
+    with server.connect() as sock:
+        sock.sendall(GET.replace(b"/ ", b"/first ") + GET)
+        assert begun.wait(10)
+        sock.sendall(LAST)
+        time.sleep(0.05)
+        go_on.set()
+        sock.settimeout(3)
+        assert read_all(sock).count(b"hello") == 3
+
+
+def test_an_edge_is_kept_while_requests_wait_inside(serve, monkeypatch):
+    monkeypatch.setattr("gunicorn.drivers.blocking.connection.READS_IN_A_ROW", 1)
+    server = serve(hello).halt()
+    with server.connect() as sock:
+        sock.sendall(GET * 3)
+        while server.service.requests < 1:
+            server.poller.turn()
+        (connection,) = server.service.connections.values()
+        assert connection.machine.pending
+        connection.ready(READ, server.poller.now)
+        assert server.service.requests == 3
+        assert connection.is_unread()
 
 
 def test_forgetting_a_connection_spares_its_successor(serve):
