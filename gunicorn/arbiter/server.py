@@ -360,8 +360,11 @@ class Arbiter:
 
     def _mark_dropped(self, dropped: Collection[Listener]) -> None:
         for child in self.pool.state.children.values():
-            own = self.lineage.generations[child.generation].listeners
-            bits = sum(1 << index for index, listener in enumerate(own[:64]) if listener in dropped)
+            generation = self.lineage.generations.get(child.generation)
+            if generation is None:
+                continue  # settled since: what is left of it has nothing to empty
+            own = generation.listeners[:64]
+            bits = sum(1 << index for index, listener in enumerate(own) if listener in dropped)
             self.cells.rows[child.slot].page[columns.DROPPED] = bits
 
     def settled(self, generation: int) -> None:

@@ -16,7 +16,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -51,7 +51,11 @@ class SignalPipe:
     of anybody's, so a signal can interrupt the loop at any place without being re-entrant.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: Callable[[signal.Signals], None] | None = None) -> None:
+        """`at_once` is called by the main thread as soon as it can, even if nobody reads the pipe just then;
+        it interrupts whatever runs there, so it may do no more than set a flag.
+        """
+        self._at_once = at_once
         self._out, self._in = os.pipe()
         os.set_blocking(self._out, False)
         os.set_blocking(self._in, False)
@@ -127,6 +131,8 @@ class SignalPipe:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._seen.add(signal.Signals(number))
+        if self._at_once is not None:
+            self._at_once(signal.Signals(number))
 
 
 @contextlib.contextmanager

@@ -91,8 +91,10 @@ class Worker:
             os.environ[name] = value
         privileges.drop_privileges(self.cfg.uid, self.cfg.gid, initgroups=self.cfg.initgroups)
         self.log.close_on_exec()
-        self.init_signals()
+        self.init_abort()
+        # TERM and INT keep their defaults meanwhile: who is told to stop before it serves just ends.
         self.load_wsgi()
+        self.init_signals()
         if self.cfg.reload:
             self.start_reloader()
         self.cfg.post_worker_init(self)
@@ -147,7 +149,6 @@ class Worker:
         signal.signal(signal.SIGINT, self.handle_quit)
         signal.signal(signal.SIGQUIT, self.handle_quit)
         signal.signal(signal.SIGUSR1, self.handle_usr1)
-        self.init_abort()
 
     def init_abort(self) -> None:
         """ABRT is the arbiter's last word to a worker that hangs: all stacks, then the hook, then the end.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any, cast
@@ -12,9 +13,10 @@ from gunicorn.bridge.environ import EnvironOptions
 from gunicorn.bridge.exchange import Exchange
 from gunicorn.bridge.views import RequestView, ResponseView
 from gunicorn.config import slices
+from gunicorn.drivers.blocking.connection import FOREVER
 from gunicorn.drivers.blocking.door import Door, DoorOptions
 from gunicorn.drivers.blocking.poller import Poller
-from gunicorn.drivers.blocking.service import Service, ServiceOptions
+from gunicorn.drivers.blocking.service import QuickStop, Service, ServiceOptions
 from gunicorn.host.clock import http_date
 from gunicorn.host.signals import SignalPipe
 from gunicorn.log.access import AccessLog
@@ -37,9 +39,8 @@ class BlockingWorker(Worker):
 
     def init_signals(self) -> None:
         """Signals fall into a pipe that the poller reads, whichever thread that is."""
-        self.pipe = SignalPipe()
+        self.pipe = SignalPipe(self._announce)
         self.pipe.install(sig for sig in self.SIGNALS if sig.name != "SIGABRT")
-        self.init_abort()
 
     def fileno(self) -> int:
         """The signal pipe, as the poller's source."""
@@ -54,11 +55,27 @@ class BlockingWorker(Worker):
                 self.log.reopen_files()
             else:
                 self.alive = False
-                self.cfg.worker_int(self)
                 self.quick = True
                 self.poller.next_tick = 0
 
     quick = False
+
+    def _announce(self, sig: signal.Signals) -> None:
+        """Signals that cannot wait for an application that runs on this thread.
+
+        After TERM the answer it is making already says that the connection ends; INT and QUIT end it.
+        """
+        if not self.booted or self.quick:
+            return
+        if sig in (signal.SIGINT, signal.SIGQUIT):
+            self.alive = False
+            self.quick = True
+            self.cfg.worker_int(self)
+            raise QuickStop(0)
+        if sig is signal.SIGTERM:
+            self.service.stopping = True
+            for connection in list(self.service.connections.values()):
+                connection.machine.keep_alive = False
 
     def begin_stop(self) -> None:
         """TERM: answers what was received; empties the accept queue too if the whole server stops."""
@@ -111,7 +128,8 @@ class BlockingWorker(Worker):
 
         options = DoorOptions(machine, context)
         doors = [Door(service, listener, options) for listener in self.sockets]
-        self.poller = Poller(service, doors, self, max_connections=cfg.worker_connections)
+        silence = int(self.timeout * 1e9) or FOREVER
+        self.poller = Poller(service, doors, self, max_connections=cfg.worker_connections, silence_ns=silence)
         self.poller.on_tick = self.on_tick
         self._attach_observers()
 
@@ -130,6 +148,8 @@ class BlockingWorker(Worker):
     def _after(self, hook: Callable[..., Any], exchange: Exchange) -> None:
         try:
             hook(self, RequestView(exchange.request), exchange.environ, ResponseView(exchange))
+        except QuickStop:
+            raise
         except BaseException:  # the answer is out: whatever it is, it must not end the worker
             self.log.exception("Exception in post_request hook")
 

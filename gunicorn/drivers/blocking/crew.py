@@ -8,6 +8,8 @@ request is handed to a follower at once.
 
 from __future__ import annotations
 
+import os
+import select
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -32,6 +34,25 @@ class _Quit:
     """The token that sends a follower home."""
 
 
+class _Ending:
+    """What the main thread waits for. poll(2), unlike a lock, is left for every signal, so handlers run at once."""
+
+    def __init__(self) -> None:
+        self._out, self._into = os.pipe()
+        self.is_set = False
+
+    def set(self) -> None:
+        """Ends the waiting."""
+        self.is_set = True
+        os.write(self._into, b"\0")
+
+    def wait(self) -> None:
+        """Returns when it is set."""
+        waiter = select.poll()
+        waiter.register(self._out, select.POLLIN)
+        waiter.poll()
+
+
 Task = Connection | _Watch | _Quit
 
 
@@ -54,7 +75,7 @@ class Crew:
         self.watched = False
         self.leader = 0
         """The number of the thread that polls: its place in the worker's row of cells."""
-        self.over = threading.Event()
+        self.over = _Ending()
         self.fault: BaseException | None = None
         """What ended a thread of the crew that should have gone on."""
         service = self.service
@@ -86,7 +107,7 @@ class Crew:
                 self._lead(self.service.epoch, number)
             self.follow(number)
         except BaseException as error:
-            if not self.over.is_set():
+            if not self.over.is_set:
                 self.fault = error
                 self.over.set()
 

@@ -42,9 +42,20 @@ class Source(Protocol):
 
 
 class Poller:
-    """See the module. `on_tick(now)` is called about once a second, `source` for signals."""
+    """See the module. `on_tick(now)` is called about once a second, `source` for signals.
 
-    def __init__(self, service: Service, doors: Sequence[Door], source: Source, *, max_connections: int) -> None:
+    `silence_ns` is the longest time without a heartbeat that the worker's supervisor puts up with.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        doors: Sequence[Door],
+        source: Source,
+        *,
+        max_connections: int,
+        silence_ns: int = FOREVER,
+    ) -> None:
         self.service = service
         self.doors = list(doors)
         self.max_connections = max_connections
@@ -56,7 +67,7 @@ class Poller:
         self.doors_open = False
         self.draining = False
         self.drain_until = 0
-        shortest = min(service.handshake_ns, service.header_ns, service.body_ns, service.write_ns, FOREVER)
+        shortest = min(service.handshake_ns, service.header_ns, service.body_ns, service.write_ns, silence_ns)
         self.tick_ns = max(min(TICK_NS, shortest // 2, (service.keepalive_ns or TICK_NS) // 2), 5 * SHORT_TICK_NS)
         service.able = self.able
         service.readiness.watch_shared(source.fileno())
@@ -197,11 +208,14 @@ class Poller:
             grace = IDLE_GRACE_NS
             service.keepalive_ns = min(service.keepalive_ns, grace)
             service.greeting_ns = min(service.greeting_ns, grace)
+            service.handshake_ns = min(service.handshake_ns, DRAIN_LIMIT_NS)
         else:
             grace = service.keepalive_ns
         for connection in list(service.connections.values()):
             if connection.state is State.READING and connection.machine.phase is Phase.IDLE:
                 connection.deadline = min(connection.deadline, now + grace)
+            elif connection.state is State.HANDSHAKE:
+                connection.deadline = min(connection.deadline, now + service.handshake_ns)
 
     def drain(self, now: int) -> None:
         """Empties the accept queues; leaves a door whose queue stayed empty for a while."""

@@ -43,6 +43,10 @@ BURST_BELOW_NS = 2_000_000
 """While requests take less than this on average, a worker may accept several connections in one turn."""
 
 
+class QuickStop(SystemExit):
+    """Raised by a signal handler: the process ends now, whatever the application is doing."""
+
+
 class Reporter(Protocol):
     """Where a driver says what happened; the worker turns it into log lines."""
 
@@ -156,6 +160,8 @@ class Service:
             if bridge is None:
                 connection.bridge = bridge = connection.door.bridge(connection)
             bridge.run()
+        except QuickStop:
+            raise
         except BaseException as error:
             self._failed(connection, error)
         ended = monotonic_ns()
