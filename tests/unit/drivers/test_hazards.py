@@ -420,3 +420,16 @@ def test_a_connection_that_cannot_be_watched_is_closed(serve, monkeypatch):
     with server.connect() as sock:
         sock.sendall(GET)
         assert read_answer(sock)[1] == b"hello"
+
+
+def test_a_handshake_that_stalls_does_not_delay_the_end(serve, monkeypatch):
+    monkeypatch.setattr(Connection, "_shake_hands", lambda self, now: None)
+    server = serve(hello, times=PATIENT)
+    with server.connect():
+        assert eventually(lambda: len(server.service.connections) == 1)
+        (connection,) = server.service.connections.values()
+        connection.deadline = time.monotonic_ns() + 60 * 10**9
+        connection.state = State.HANDSHAKE
+        server.call(lambda: server.poller.stop(drain_queue=True))
+        assert eventually(lambda: connection.deadline < time.monotonic_ns() + 3 * 10**9)
+        assert eventually(server.poller.is_finished)
