@@ -114,6 +114,14 @@ class Lineage:
         """Those of earlier generations that are not in force any more."""
         return [listener for listener in self.all_listeners() if listener not in self.listeners]
 
+    def dropped_bits(self, number: int) -> int:
+        """A bit for each listener of that generation, by position, that nobody serves after it."""
+        if number not in self.generations:
+            return 0  # forgotten since: what is left of it has nothing to empty
+        dropped = self.dropped()
+        own = self.generations[number].listeners[:64]
+        return sum(1 << index for index, listener in enumerate(own) if listener in dropped)
+
     def close_unused(self, listeners: Iterable[Listener], *, unlink: bool) -> None:
         """Closes those that are not in force; with `unlink` their files go too."""
         for listener in listeners:

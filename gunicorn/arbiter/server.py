@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from gunicorn import __version__
@@ -351,21 +351,15 @@ class Arbiter:
         """The first of a new generation serves: addresses that it gave up take no newcomers any more, and
         whoever leaves empties their queues."""
         if child.generation == self.pool.state.generation:
-            dropped = self.lineage.dropped()
-            for listener in dropped:
+            for listener in self.lineage.dropped():
                 # A unix path could not be put back, should the new generation fail after all.
                 if listener.family != socket.AF_UNIX:
                     stop_intake(listener)
-            self._mark_dropped(dropped)
+            self._mark_dropped()
 
-    def _mark_dropped(self, dropped: Collection[Listener]) -> None:
+    def _mark_dropped(self) -> None:
         for child in self.pool.state.children.values():
-            generation = self.lineage.generations.get(child.generation)
-            if generation is None:
-                continue  # settled since: what is left of it has nothing to empty
-            own = generation.listeners[:64]
-            bits = sum(1 << index for index, listener in enumerate(own) if listener in dropped)
-            self.cells.rows[child.slot].page[columns.DROPPED] = bits
+            self.cells.rows[child.slot].page[columns.DROPPED] = self.lineage.dropped_bits(child.generation)
 
     def settled(self, generation: int) -> None:
         """All wanted workers of `generation` serve and no other does."""
@@ -379,7 +373,7 @@ class Arbiter:
         self.lineage.become(self.lineage.generations[fallback], self._configure_log)
         for listener in self.LISTENERS:
             resume_intake(listener)
-        self._mark_dropped(())
+        self._mark_dropped()
         self.pool.state.policy = policy_of(self.cfg)
         self.num_workers = self._fallback_target
         self.notifier.ready("reload abandoned: new workers cannot boot")

@@ -66,6 +66,8 @@ def give_birth(program: Program, separate: Callable[[], None], not_for_child: It
     finally:
         os.close(theirs)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    # Where parent and child share a core the child goes first: one worker serves before the last is forked.
+    os.sched_yield()
     return pid, ours
 
 
