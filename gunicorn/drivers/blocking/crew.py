@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 
 from gunicorn.drivers.blocking.connection import Connection, State
 from gunicorn.drivers.blocking.poller import Poller
+from gunicorn.drivers.blocking.service import OUTLIER
 from gunicorn.metrics import cells
 
 INLINE_BELOW_NS = 500_000
@@ -80,6 +81,7 @@ class Crew:
         """What ended a thread of the crew that should have gone on."""
         service = self.service
         service.threaded = True
+        service.ceiling_ns = OUTLIER * INLINE_BELOW_NS
         service.dispatch = self.dispatch
         service.saturated = self.is_saturated
         service.missed = self.missed  # type: ignore[method-assign]

@@ -39,6 +39,9 @@ from gunicorn.protocol.limits import Stamp, Timeouts
 _BOUNDS_NS = tuple(int(bound * 1e9) for bound in DURATION_BUCKETS)
 _STATUS_CELLS = {str(first): STATUS_1XX + first - 1 for first in range(1, 6)}
 _NOTE_SIZE = NOTE.size
+SLOW_NS = 5_000_000
+OUTLIER = 8
+"""A single request moves the average by an eighth: so many times the threshold make it cross it once."""
 BURST_BELOW_NS = 2_000_000
 """While requests take less than this on average, a worker may accept several connections in one turn."""
 
@@ -110,6 +113,8 @@ class Service:
         self.keep_below_ns = options.keep_alive_below_ns if self.keepalive_ns else 0
         self.burst_below_ns = BURST_BELOW_NS
         self.average_ns = 0
+        self.ceiling_ns = OUTLIER * min(self.keep_below_ns or FOREVER, SLOW_NS)
+        """What counts for more in the average: one slow request must not make all look slow for long."""
         self.stopping = False
         self.exhausted_until = 0
         """When accept may be tried again after descriptors ran out, monotonic ns."""
@@ -169,7 +174,8 @@ class Service:
             self._wrong_length(exchange)
         duration = ended - started
         exchange.duration_ns = duration
-        self.average_ns += (duration - self.average_ns) >> 3
+        sample = duration if duration < self.ceiling_ns else self.ceiling_ns
+        self.average_ns += (sample - self.average_ns) >> 3
         queued = started - connection.arrived
         exchange.queue_ns = queued
         page[QUEUE_SUM] += queued
