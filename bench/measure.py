@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from bench.workloads import HANDLER_SECONDS, THREADS, Kind, Workload
 
 Figures = dict[str, float]
 MIB = 1024 * 1024
+SETTLE_SECONDS = 0.4
+"""The longest queue a warm-up leaves: its connections times the slowest handler, shared by the threads."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,16 @@ def _tree(workload: Workload, who: str) -> Tree:
 
 def _loaded(tree: Tree, workload: Workload, pace: Pace) -> tuple[Report, float]:
     """The report, and the processor seconds the tree used for it."""
-    wrk(workload.load, tree.port, pace.warm, APPS)
+    _warm(workload, tree, pace)
     before = tree.cpu_seconds()
     report = wrk(workload.load, tree.port, pace.seconds, APPS)
     return report, tree.cpu_seconds() - before
+
+
+def _warm(workload: Workload, tree: Tree, pace: Pace) -> None:
+    """Load that is not counted, and the time it takes to answer what its clients left behind in the queue."""
+    wrk(workload.load, tree.port, pace.warm, APPS)
+    time.sleep(SETTLE_SECONDS)
 
 
 def _throughput(workload: Workload, who: str, pace: Pace) -> Figures:
@@ -62,7 +71,7 @@ def _capacity(workload: Workload, who: str, pace: Pace) -> Figures:
 
 def _isolation(workload: Workload, who: str, pace: Pace) -> Figures:
     with _tree(workload, who) as tree:
-        wrk(workload.load, tree.port, pace.warm, APPS)
+        _warm(workload, tree, pace)
         idle = wrk(workload.load, tree.port, pace.seconds, APPS)
         with Holders(tree.port, THREADS - 1):
             held = wrk(workload.load, tree.port, pace.seconds, APPS)
