@@ -82,7 +82,7 @@ COUNTERS = range(STATUS_1XX, QUEUE + len(DURATION_BUCKETS) + 1)
 CELLS = next(_index)
 
 NOTES = 32
-"""How many requests in flight a row can name at once; further ones run unnamed."""
+"""How many requests in flight a row can name at once; further ones share the last place."""
 NOTE = struct.Struct("Q248s")
 """A note: monotonic ns at which the request started (0 = none) and its request line, cut, NUL-padded."""
 _NOTES_AT = (CELLS * 8 + 63) // 64 * 64

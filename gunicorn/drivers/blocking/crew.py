@@ -3,7 +3,7 @@
 Any thread of the crew may poll. While handlers are fast the leader runs them itself: no wake-up, no hand-off.
 One follower watches it meanwhile, and when a handler takes long it takes over the polling (as Go's scheduler
 retakes a processor); the old leader becomes a follower when its handler returns. While handlers are slow each
-request is handed to a follower at once.
+request is handed to a follower at once, and so is one whose path was slow the last time.
 """
 
 from __future__ import annotations
@@ -18,11 +18,17 @@ from gunicorn.drivers.blocking.connection import Connection, State
 from gunicorn.drivers.blocking.poller import Poller
 from gunicorn.drivers.blocking.service import OUTLIER
 from gunicorn.metrics import cells
+from gunicorn.protocol.machine import Request
 
 INLINE_BELOW_NS = 500_000
 """Requests that take less on average run on the polling thread."""
 RETAKE_SECONDS = 0.005
 """How long one may hold the polling thread before another takes over the polling."""
+SLOW_PATH_NS = 2_000_000
+"""A request that took longer makes its path a slow one."""
+SLOW_PATHS = 512
+"""How many slow paths are known; clients choose paths, so when there are more all are forgotten."""
+CAUTION_NS = 100_000_000
 IDLE_LOOKS = 20
 """Looks without any request after which the watcher sleeps until it is called."""
 
@@ -74,6 +80,10 @@ class Crew:
         """Counts what ran on the polling thread; the watcher compares."""
         self.inline = False
         self.watched = False
+        self.slow: dict[str, None] = {}
+        """Paths whose last request was slow: the next one is handed out whatever the average says."""
+        self.cautious_until = 0
+        """After a handler held the polling thread all requests are handed out until then, monotonic ns."""
         self.leader = 0
         """The number of the thread that polls: its place in the worker's row of cells."""
         self.over = _Ending()
@@ -82,6 +92,8 @@ class Crew:
         service = self.service
         service.threaded = True
         service.ceiling_ns = OUTLIER * INLINE_BELOW_NS
+        service.slow_ns = SLOW_PATH_NS
+        service.was_slow = self.was_slow
         service.dispatch = self.dispatch
         service.saturated = self.is_saturated
         service.missed = self.missed  # type: ignore[method-assign]
@@ -96,7 +108,7 @@ class Crew:
         quick end must not wait for an application.
         """
         for number in range(self.threads + 1):
-            note = number if number < cells.NOTES else -1
+            note = min(number, cells.NOTES - 1)
             threading.Thread(target=self._join, args=(note,), name=f"gunicorn-{number}", daemon=True).start()
         self.over.wait()
         if self.fault is not None:
@@ -143,6 +155,7 @@ class Crew:
                     self.watched = watching
                     if stuck:
                         self.inline = False
+                        self.cautious_until = self.poller.now + CAUTION_NS
                         self.service.epoch = epoch = self.service.epoch + 1
                 if stuck:
                     self._lead(epoch, number)
@@ -151,9 +164,12 @@ class Crew:
                 if watching:
                     watching = False
                     self._watch_no_more()
+                path = task.request.raw_path
                 self.service.run(task, number)
                 with self.lock:
                     self.load -= 1
+                    if task.exchange.duration_ns < INLINE_BELOW_NS:
+                        self.slow.pop(path, None)
                 self._give_back(task)
             elif type(task) is _Watch:
                 watching, seen, looks = True, -1, 0
@@ -175,7 +191,12 @@ class Crew:
         connection.state = State.BUSY
         with self.lock:
             self.load += 1
-            inline = service.average_ns < INLINE_BELOW_NS and self.load <= self.threads
+            inline = (
+                service.average_ns < INLINE_BELOW_NS
+                and self.load <= self.threads
+                and connection.request.raw_path not in self.slow
+                and self.poller.now >= self.cautious_until
+            )
             if inline:
                 self.turns += 1
                 self.inline = True
@@ -208,6 +229,12 @@ class Crew:
         poller = self.poller
         if not poller.doors_open and not self.service.stopping and poller.able():
             self.wake()
+
+    def was_slow(self, request: Request) -> None:
+        """Remembers the path of a slow request."""
+        if len(self.slow) >= SLOW_PATHS:
+            self.slow = {}
+        self.slow[request.raw_path] = None
 
     def missed(self, connection: Connection) -> None:
         """The poller saw an event of a connection that a handler owns: it is reported again afterwards."""

@@ -35,6 +35,7 @@ from gunicorn.metrics.cells import (
 )
 from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.limits import Stamp, Timeouts
+from gunicorn.protocol.machine import Request
 
 _BOUNDS_NS = tuple(int(bound * 1e9) for bound in DURATION_BUCKETS)
 _STATUS_CELLS = {str(first): STATUS_1XX + first - 1 for first in range(1, 6)}
@@ -111,6 +112,9 @@ class Service:
         self.write_ns = _ns(times.write)
         self.keepalive_ns = int(times.keepalive * 1e9)
         self.keep_below_ns = options.keep_alive_below_ns if self.keepalive_ns else 0
+        self.slow_ns = FOREVER
+        self.was_slow: Callable[[Request], None] = _forget_it
+        """Called for each request that took longer than `slow_ns`; gthread sets both."""
         self.burst_below_ns = BURST_BELOW_NS
         self.average_ns = 0
         self.ceiling_ns = OUTLIER * min(self.keep_below_ns or FOREVER, SLOW_NS)
@@ -146,15 +150,14 @@ class Service:
 
     def run(self, connection: Connection, note: int) -> None:
         """Runs the connection's request through the application; `note` is this thread's place in
-        the row, -1 for threads beyond its room."""
+        the row; threads beyond its room share the last."""
         exchange = connection.exchange
         request = exchange.request
         machine = connection.machine
         page = self.page
         started = monotonic_ns()
-        if note >= 0:
-            line = f"{request.method} {request.target}".encode("latin-1")
-            NOTE.pack_into(self.notes, note * _NOTE_SIZE, started, line)
+        line = f"{request.method} {request.target}".encode("latin-1")
+        NOTE.pack_into(self.notes, note * _NOTE_SIZE, started, line)
         page[IN_FLIGHT] += 1
         if self.average_ns >= self.keep_below_ns or self.stopping:
             machine.keep_alive = False
@@ -174,6 +177,8 @@ class Service:
             self._wrong_length(exchange)
         duration = ended - started
         exchange.duration_ns = duration
+        if duration > self.slow_ns:
+            self.was_slow(request)
         sample = duration if duration < self.ceiling_ns else self.ceiling_ns
         self.average_ns += (sample - self.average_ns) >> 3
         queued = started - connection.arrived
@@ -185,8 +190,7 @@ class Service:
         page[_STATUS_CELLS.get(exchange.status[:1], ABORTED)] += 1
         page[BYTES_OUT] += exchange.sent
         page[IN_FLIGHT] -= 1
-        if note >= 0:
-            NOTE.pack_into(self.notes, note * _NOTE_SIZE, 0, b"")
+        NOTE.pack_into(self.notes, note * _NOTE_SIZE, 0, b"")
         if self.access is not None:
             self.access(exchange)
         if self.after is not None:
@@ -277,6 +281,10 @@ class Service:
 
 def _always() -> bool:
     return True
+
+
+def _forget_it(_request: Request) -> None:
+    pass
 
 
 def _nothing() -> None:

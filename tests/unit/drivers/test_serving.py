@@ -339,3 +339,28 @@ def test_a_body_of_the_wrong_length_is_told_and_never_misread(serve, length, wor
         sock.sendall(LAST)
         assert read_all(sock).endswith(b"\r\n\r\n" + b"hello"[:length])
     assert eventually(lambda: [text for text in server.said.messages if words in text])
+
+
+def test_a_path_that_was_slow_is_handed_out_until_it_is_fast(serve, threads):
+    if threads < 2:
+        pytest.skip("nobody to hand it to")
+    pause = [0.02]
+
+    def mixed(environ, start_response):
+        if environ["PATH_INFO"] == "/slow":
+            time.sleep(pause[0])
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    server = serve(mixed)
+    slow = b"GET /slow HTTP/1.1\r\nHost: t\r\n\r\n"
+    with server.connect() as sock:
+        for _ in range(3):
+            sock.sendall(slow)
+            assert read_answer(sock)[1] == b"ok"
+        assert eventually(lambda: list(server.crew.slow) == ["/slow"])
+        assert server.service.epoch <= 1, "only the first was a surprise"
+        pause[0] = 0
+        sock.sendall(slow)
+        assert read_answer(sock)[1] == b"ok"
+        assert eventually(lambda: not server.crew.slow)
