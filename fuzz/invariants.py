@@ -67,6 +67,8 @@ STRICTER = {
     "expectation": "RFC 9110 10.1.1; h11 does not look into Expect",
     "scheme-contradiction": "settings: secure_scheme_headers",
     "script-name": "settings: forwarder_headers",
+    "duplicate-script-name": "settings: forwarder_headers; a prefix is said once",
+    "duplicate-path-info": "settings: forwarder_headers; a path is said once",
     # Bounds, which for h11 are the caller's affair.
     "field-count": "settings: limit_request_fields",
     "field-size": "settings: limit_request_field_size",
