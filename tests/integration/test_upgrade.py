@@ -15,6 +15,14 @@ from tests.support.processes import alive, children, eventually
 from tests.support.server import Server, free_port
 
 
+def pid_in(pidfile: Path) -> str:
+    """What the file says, "" where there is none."""
+    try:
+        return pidfile.read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
 class Upgraded:
     """A server with a pid file, and what an upgrade makes of it."""
 
@@ -30,6 +38,10 @@ class Upgraded:
         pid = int(self.next.read_text())
         eventually(lambda: children(pid), "workers of the new arbiter")
         return pid
+
+    def named(self) -> str:
+        """The pid in the pid file; "" in the moment between the old owner's leaving and the new one's rename."""
+        return pid_in(self.pidfile)
 
     def end(self, pid: int) -> None:
         if alive(pid):
@@ -65,7 +77,7 @@ def test_upgrade_under_load(upgraded, deploy, keep_alive):
         server.signal(SIGTERM)
         assert server.wait() == 0
         load.answered_by("v2")
-        eventually(lambda: upgraded.pidfile.read_text().strip() == str(new), "the new arbiter takes the pid file over")
+        eventually(lambda: upgraded.named() == str(new), "the new arbiter takes the pid file over")
         assert not upgraded.next.exists()
         load.progress(50)
         load.assert_clean()
@@ -136,7 +148,7 @@ def test_the_new_arbiter_obeys_signals(upgraded, deploy):
 
 
 def _upgrade_again(upgraded: Upgraded, pid: int) -> int:
-    eventually(lambda: not upgraded.next.exists() and upgraded.pidfile.read_text().strip() == str(pid), "renamed")
+    eventually(lambda: not upgraded.next.exists() and upgraded.named() == str(pid), "renamed")
     os.kill(pid, SIGUSR2)
     eventually(lambda: upgraded.next.exists() and upgraded.next.read_text().strip(), "the next pid file", 15)
     return int(upgraded.next.read_text())
@@ -218,9 +230,7 @@ def test_winch_retires_the_workers_of_a_daemon(tmp_path, deploy):
             eventually(lambda: not alive(old), "the old daemon ends")
             assert server.get().text.startswith("v2")
             old = new
-            eventually(
-                lambda: not second.exists() and pidfile.read_text().strip() == str(new), "the pid file's new owner"
-            )
+            eventually(lambda: not second.exists() and pid_in(pidfile) == str(new), "the pid file's new owner")
         finally:
             for pid in {old, *(int(p.read_text()) for p in (pidfile, second) if p.exists())}:
                 if alive(pid):
