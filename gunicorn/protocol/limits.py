@@ -41,7 +41,7 @@ class Timeouts(NamedTuple):
     """How long each phase of a connection may last, in seconds; 0 means for ever.
 
     `header` counts from the first byte (or the accept) to the end of the head, `body` and `write`
-    between two steps of progress, `keepalive` between two requests.
+    between two steps of progress, `keepalive` between two requests: there 0 keeps no connection.
     """
 
     handshake: float = 10.0
