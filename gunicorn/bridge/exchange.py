@@ -7,7 +7,7 @@ socket, no loop and no application interface; every protocol and every worker me
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from gunicorn.protocol.machine import Machine, Request
 from gunicorn.protocol.trust import Peer
@@ -30,6 +30,45 @@ class Transport(Protocol):
 
     def read_body(self, size: int) -> bytes:
         """At most `size` more bytes of a request body still arriving; b"" at its end. Raises ClientGone."""
+        ...
+
+
+class AsyncTransport(Protocol):
+    """What moves the bytes of a connection under an event loop. Nothing here waits but what is awaited."""
+
+    full: bool
+    """More is queued than the client takes: whoever makes more awaits `drain` first."""
+
+    def send(self, data: bytes) -> None:
+        """Queues `data` in order; what is sent to a closed connection is lost, silently."""
+        ...
+
+    async def drain(self) -> None:
+        """Returns when less is queued than the limit, or the connection is gone."""
+        ...
+
+    async def send_file(self, fd: int, offset: int, count: int) -> None:
+        """Sends `count` bytes of a regular file from `offset`, in order. Raises ClientGone and OSError."""
+        ...
+
+    def pause_reading(self) -> None:
+        """The client shall wait: nobody reads what it sends."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Undoes `pause_reading`."""
+        ...
+
+    def end(self) -> None:
+        """Everything was said: closes when what is queued has been sent."""
+        ...
+
+    def abort(self) -> None:
+        """Closes at once; what is queued is lost."""
+        ...
+
+    def future(self) -> Any:
+        """A new future of the loop: awaitable, with `done()` and `set_result(None)`."""
         ...
 
 

@@ -49,6 +49,10 @@ THREADS = _cell()
 THREADS_BUSY = _cell()
 CONNECTIONS = _cell()
 CONNECTIONS_IDLE = _cell()
+WEBSOCKETS = _cell()
+"""WebSocket connections that are open now."""
+LOOP_LAG = _cell()
+"""How late the event loop of an asgi worker last came back to its clock, ns."""
 DROPPED = _cell()
 """Listeners of the owner, a bit each in its order, that nobody serves after it: their queues are its to
 empty when it leaves. Written by the parent."""
@@ -72,6 +76,11 @@ BYTES_IN = _cell()
 BYTES_OUT = _cell()
 ACCEPTED = _cell()
 """Connections accepted."""
+WEBSOCKET_MESSAGES_IN = _cell()
+WEBSOCKET_MESSAGES_OUT = _cell()
+"""Whole messages, after fragments were joined."""
+LOOP_BLOCKS = _cell()
+"""How often an event loop was blocked for longer than `asgi_block_threshold`."""
 DURATION_SUM = _cell()
 DURATION = _cell(len(DURATION_BUCKETS) + 1)
 """Not cumulative: one observation adds to one cell."""

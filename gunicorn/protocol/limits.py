@@ -51,6 +51,19 @@ class Timeouts(NamedTuple):
     write: float = 30.0
 
 
+class WebSocketPolicy(NamedTuple):
+    """What a WebSocket machine is bound by. Times in seconds."""
+
+    max_message_size: int = 16 * 1024 * 1024
+    """Bytes of a message after decompression; 0 = unlimited."""
+    deflate: bool = True
+    """Whether permessage-deflate (RFC 7692) is agreed to."""
+    ping_interval: float = 20.0
+    """Between two pings of an open connection; 0 = none."""
+    ping_timeout: float = 20.0
+    """How long a pong may take before the connection is given up; 0 = for ever."""
+
+
 class Stamp:
     """What every response head says of the server and the time, kept fresh by the worker's clock.
 

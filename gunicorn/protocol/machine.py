@@ -7,6 +7,7 @@ it does. Vocabulary (the same in every protocol):
     receive_eof()    the peer will send no more -> events        may raise ProtocolError
     respond(...)     head and first body bytes -> bytes to send  may raise ResponseError
     send_data(...)   more body -> bytes to send                  may raise ResponseError
+    send_trailers()  the end of a body, with fields after it     may raise ResponseError
     inform(...)      a 1xx answer -> bytes to send
     outgoing()       what the protocol itself wants to say (100 Continue, acknowledgements)
     fail(error)      the answer a ProtocolError deserves -> bytes; the machine is closed afterwards
@@ -181,6 +182,14 @@ class Machine(Protocol):
 
     def send_data(self, stream: int, data: bytes, last: bool) -> bytes: ...
 
+    def send_trailers(self, stream: int, fields: Fields) -> bytes:
+        """Ends a body that `send_data` left open, with trailer fields where the framing has room for them.
+
+        Chunked HTTP/1.1 and HTTP/2 do; elsewhere the fields are dropped (RFC 9110 6.5.1) and the body just ends.
+        Raises ResponseError for fields that may not stand there.
+        """
+        ...
+
     def bypass(self, stream: int, count: int) -> bool:
         """Counts `count` body bytes that the driver sends itself (sendfile) and ends the body with them.
 
@@ -194,6 +203,10 @@ class Machine(Protocol):
         ...
 
     def inform(self, stream: int, status: str, fields: Fields) -> bytes: ...
+
+    def take_rest(self) -> bytes:
+        """After an upgrade: the bytes that came behind the request; they belong to the new protocol."""
+        ...
 
     def outgoing(self) -> bytes: ...
 
