@@ -27,7 +27,7 @@ def resolve_worker_class(cfg: Settings) -> type[Any]:
             f"worker_class: {name!r} is not available yet in this version",
             setting="worker_class",
             source=source,
-            hint="use 'sync' or 'gthread'",
+            hint="use 'sync', 'gthread' or 'asgi'",
         )
     return resolve_class(path, "worker_class", source)
 

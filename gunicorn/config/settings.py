@@ -16,6 +16,7 @@ from gunicorn.config.hooks import Hook
 from gunicorn.config.option import DEFAULT, Level, Option, Source
 from gunicorn.config.sections import (
     SECTIONS,
+    Asgi,
     ConfigFile,
     Connections,
     Control,
@@ -49,6 +50,7 @@ class Settings(
     ConfigFile,
     ServerSocket,
     WorkerProcesses,
+    Asgi,
     Security,
     Connections,
     Debugging,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gunicorn.config.settings import Settings
 from gunicorn.protocol.fields import HeaderMap
-from gunicorn.protocol.limits import HttpPolicy, Leniency, Limits, Timeouts
+from gunicorn.protocol.limits import HttpPolicy, Leniency, Limits, Timeouts, WebSocketPolicy
 from gunicorn.protocol.trust import Networks, ProxyMode, TrustPolicy
 
 if TYPE_CHECKING:
@@ -57,6 +57,16 @@ def timeouts(cfg: Settings) -> Timeouts:
         body=cfg.body_timeout,
         keepalive=float(cfg.keepalive),
         write=cfg.write_timeout,
+    )
+
+
+def websocket_policy(cfg: Settings) -> WebSocketPolicy:
+    """What WebSocket connections are bound by."""
+    return WebSocketPolicy(
+        max_message_size=cfg.websocket_max_message_size,
+        deflate=cfg.websocket_permessage_deflate,
+        ping_interval=cfg.websocket_ping_interval,
+        ping_timeout=cfg.websocket_ping_timeout,
     )
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from gunicorn.config.option import Section
+from gunicorn.config.sections.asgi import Asgi
 from gunicorn.config.sections.config_file import ConfigFile
 from gunicorn.config.sections.connections import Connections
 from gunicorn.config.sections.control import Control
@@ -26,6 +27,7 @@ SECTIONS: tuple[type[Section], ...] = (
     ConfigFile,
     ServerSocket,
     WorkerProcesses,
+    Asgi,
     Security,
     Connections,
     Debugging,
@@ -43,6 +45,7 @@ SECTIONS: tuple[type[Section], ...] = (
 
 __all__ = [
     "SECTIONS",
+    "Asgi",
     "ConfigFile",
     "Connections",
     "Control",

@@ -126,6 +126,7 @@ class Requests(Section, title="Server Mechanics"):
         "--root-path",
         kind=text_or(""),
         metavar="STRING",
-        later="the asgi worker",
-        doc="""The path under which an ASGI application is mounted (`root_path` of its scope).""",
+        doc="""The path under which an ASGI application is mounted (`root_path` of its scope).
+
+        A trusted forwarder may say another one for a request, by SCRIPT_NAME.""",
     )

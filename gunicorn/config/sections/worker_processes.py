@@ -8,8 +8,6 @@ from gunicorn.config.casts import COUNT, SECONDS, named_class, one_of
 from gunicorn.config.classes import WORKER_CLASSES
 from gunicorn.config.option import Section, option
 
-ASGI = "the asgi worker"
-
 
 class WorkerProcesses(Section, title="Worker Processes"):
     """The processes that answer requests."""
@@ -32,17 +30,21 @@ class WorkerProcesses(Section, title="Worker Processes"):
         "--worker-class",
         kind=named_class(*WORKER_CLASSES),
         metavar="STRING",
-        doc="""How a worker serves: `sync`, `gthread`, the dotted path of a class, or a class.
+        doc="""How a worker serves: `sync`, `gthread`, `asgi`, the dotted path of a class, or a class.
 
         `sync` runs one request at a time; `gthread` runs `threads` at a time. `sync` with `threads` above 1 means
-        `gthread`. The names `gevent`, `eventlet` and `asgi` are known; their classes come in later releases.""",
+        `gthread`. `asgi` runs ASGI applications on an event loop, and is taken by itself where the application is
+        one and this setting is not set. The names `gevent` and `eventlet` are known; their classes come in later
+        releases.""",
     )
     threads: int = option(
         1,
         "--threads",
         kind=COUNT,
         metavar="INT",
-        doc="""How many requests a `gthread` worker runs at the same time, each in a thread of its own.""",
+        doc="""How many requests a `gthread` worker runs at the same time, each in a thread of its own.
+
+        Of the asgi worker: how many requests of a WSGI application it runs at the same time.""",
     )
     worker_connections: int = option(
         1000,
@@ -99,38 +101,6 @@ class WorkerProcesses(Section, title="Worker Processes"):
 
         Behind a load balancer, set it above the idle time of the balancer, or the balancer will now and then
         send a request into a connection that is being closed. 0 closes each connection after its answer.""",
-    )
-    asgi_loop: str = option(
-        "auto",
-        "--asgi-loop",
-        kind=one_of("auto", "asyncio", "uvloop", label="asgi loop"),
-        metavar="STRING",
-        later=ASGI,
-        doc="""The event loop of the asgi worker; `auto` takes uvloop where it is installed.""",
-    )
-    asgi_lifespan: str = option(
-        "auto",
-        "--asgi-lifespan",
-        kind=one_of("auto", "on", "off", label="asgi lifespan"),
-        metavar="STRING",
-        later=ASGI,
-        doc="""Whether the asgi worker speaks the lifespan protocol with the application; `auto` tries it.""",
-    )
-    asgi_disconnect_grace_period: int = option(
-        3,
-        "--asgi-disconnect-grace-period",
-        kind=COUNT,
-        metavar="INT",
-        later=ASGI,
-        doc="""How many seconds an ASGI application may go on after its client left, before its task is cancelled.""",
-    )
-    websocket_max_message_size: int = option(
-        16777216,
-        "--websocket-max-message-size",
-        kind=COUNT,
-        metavar="INT",
-        later=ASGI,
-        doc="""The largest WebSocket message that is accepted, in bytes after decompression; 0 sets no bound.""",
     )
     http_parser: str = option(
         "auto",

@@ -141,4 +141,4 @@ def test_sources_are_named(source, text):
 
 def test_what_has_no_effect_yet_is_named_once_somebody_sets_it():
     assert Settings().unheeded() == []
-    assert Settings().replace(asgi_loop="uvloop", workers=3).unheeded() == ["asgi_loop (needs the asgi worker)"]
+    assert Settings().replace(http_parser="fast", workers=3).unheeded() == ["http_parser (needs a native parser)"]

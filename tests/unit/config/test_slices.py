@@ -2,7 +2,7 @@
 
 from gunicorn.config import Settings, slices
 from gunicorn.net.tls import TlsOptions
-from gunicorn.protocol.limits import Leniency, Limits, Timeouts
+from gunicorn.protocol.limits import Leniency, Limits, Timeouts, WebSocketPolicy
 from gunicorn.protocol.trust import Peer, ProxyMode
 
 
@@ -10,6 +10,7 @@ def test_defaults_are_those_of_the_lower_layers():
     assert slices.limits(Settings()) == Limits()
     assert slices.leniency(Settings()) == Leniency()
     assert slices.timeouts(Settings()) == Timeouts()
+    assert slices.websocket_policy(Settings()) == WebSocketPolicy()
     assert slices.tls_options(Settings()) is None
 
 
@@ -42,6 +43,16 @@ def test_each_leniency_has_its_setting():
 def test_timeouts():
     cfg = Settings().replace(tls_handshake_timeout=1, header_timeout=2.5, body_timeout=3, keepalive=4, write_timeout=0)
     assert slices.timeouts(cfg) == Timeouts(handshake=1, header=2.5, body=3, keepalive=4, write=0)
+
+
+def test_websockets():
+    cfg = Settings().replace(
+        websocket_max_message_size=5,
+        websocket_permessage_deflate="no",
+        websocket_ping_interval=0,
+        websocket_ping_timeout=2.5,
+    )
+    assert slices.websocket_policy(cfg) == WebSocketPolicy(5, False, 0.0, 2.5)
 
 
 def test_trust():

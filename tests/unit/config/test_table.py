@@ -13,7 +13,8 @@ COMPUTED = {"(current directory)", "(effective id)", "(see compat.md)", "hook"}
 OURS = {
     *("header_timeout", "body_timeout", "write_timeout", "tls_handshake_timeout", "limit_request_body"),
     *("request_buffering", "spool_threshold", "response_buffer", "permit_missing_host", "boot_timeout"),
-    *("max_boot_failures", "log_format", "access_log_skip"),
+    *("max_boot_failures", "log_format", "access_log_skip", "interface", "asgi_block_threshold"),
+    *("websocket_ping_interval", "websocket_ping_timeout", "websocket_permessage_deflate"),
 }
 
 
@@ -77,6 +78,7 @@ def test_switches_are_switches():
 
 def test_features_to_come_say_so():
     late = {name for name, row in TABLE.items() if row.later}
-    prefixes = ("asgi_", "http2_", "dirty_", "control_", "websocket_")
+    prefixes = ("http2_", "dirty_", "control_")
     assert {name for name in TABLE if name.startswith(prefixes)} <= late
-    assert not {"workers", "bind", "timeout", "certfile", "proxy_protocol"} & late
+    assert not {"workers", "bind", "timeout", "certfile", "proxy_protocol", "root_path", "interface"} & late
+    assert not {name for name in TABLE if name.startswith(("asgi_", "websocket_"))} & late
