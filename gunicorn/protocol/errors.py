@@ -13,17 +13,21 @@ class ProtocolError(Exception):
 
     `rule` is a short stable slug ("duplicate-host") for counters and log filters, `section` the
     place that states it ("RFC 9112 3.2"), `detail` one line with the offending value quoted and cut.
-    A `status` of 0 means that no answer can be understood by the peer: close in silence.
+    A `status` of 0 means that no answer can be understood by the peer: close in silence. `fields` go into
+    the head of the answer beside ours: what its status demands (Upgrade with 426, RFC 9110 15.5.22).
     """
 
-    __slots__ = ("detail", "rule", "section", "status")
+    __slots__ = ("detail", "fields", "rule", "section", "status")
 
-    def __init__(self, status: int, rule: str, section: str, detail: str) -> None:
+    def __init__(
+        self, status: int, rule: str, section: str, detail: str, fields: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         self.status = status
         self.rule = rule
         self.section = section
         self.detail = detail
-        super().__init__(status, rule, section, detail)
+        self.fields = fields
+        super().__init__(status, rule, section, detail, fields)
 
     def __str__(self) -> str:
         return f"{self.detail} [{self.rule}, {self.section}]"

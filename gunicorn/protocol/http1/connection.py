@@ -13,7 +13,13 @@ from gunicorn.protocol.errors import ProtocolError, ResponseError
 from gunicorn.protocol.framing import Framing
 from gunicorn.protocol.http1.arrival import Arrival
 from gunicorn.protocol.http1.body import ChunkedDecoder
-from gunicorn.protocol.http1.encode import encode_head, encode_interim, encode_refusal
+from gunicorn.protocol.http1.encode import (
+    accepts_trailers,
+    encode_head,
+    encode_interim,
+    encode_refusal,
+    encode_trailers,
+)
 from gunicorn.protocol.http1.examine import examine_head
 from gunicorn.protocol.http1.head import parse_head, repeat_head
 from gunicorn.protocol.limits import HttpPolicy, Stamp
@@ -28,7 +34,8 @@ DISCARD_LIMIT = 64 * 1024
 """Bytes of an unread body that are read and thrown away to keep the connection for the next request."""
 
 _HEAD_END = b"\r\n\r\n"
-_LAST_CHUNK = b"0\r\n\r\n"
+_LAST_SIZE = b"0\r\n"
+_LAST_CHUNK = _LAST_SIZE + b"\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 # Names for members: a global is cheaper than an attribute of an enum on the path of every request.
@@ -288,7 +295,10 @@ class Http1:
         self._room = length
         self._close = close
         if framing is Framing.NONE and status.startswith("101"):
-            return self._switch(request, head)
+            _check_switch(request, self.phase)
+            self._answer = _ANSWERED
+            self.phase = _TUNNEL
+            return head
         self._answer = _STARTED
         return head + self.send_data(stream, body, last)
 
@@ -314,6 +324,14 @@ class Http1:
         if last:
             self._finish()
         return out
+
+    def send_trailers(self, stream: int, fields: Fields) -> bytes:
+        """The end of the body, with `fields` behind its last chunk if the client takes them. Raises ResponseError."""
+        trailers = encode_trailers(fields, self._policy)
+        end = self.send_data(stream, b"", True)
+        if self._framing is Framing.CHUNKED and self._request is not None and accepts_trailers(self._request):
+            return _LAST_SIZE + trailers
+        return end
 
     def bypass(self, stream: int, count: int) -> bool:  # noqa: ARG002
         """Accounts for `count` body bytes that the driver sends itself; True if it may. Raises ResponseError."""
@@ -368,21 +386,19 @@ class Http1:
         """
         return self._awaits_continue or self._left > DISCARD_LIMIT
 
-    def _switch(self, request: Request, head: bytes) -> bytes:
-        if not request.upgrade:
-            raise ResponseError("101 answers only a request with Upgrade (RFC 9110 15.2.2)")
-        if self.phase is _BODY:
-            raise ResponseError("101 before the end of the request body: its bytes would be the new protocol's")
-        self._answer = _ANSWERED
-        self.phase = _TUNNEL
-        return head
-
     def _finish(self) -> None:
         self._answer = _ANSWERED
         if self._close:
             self.phase = _CLOSED
         elif self.phase is _ANSWER:
             self.phase = _IDLE
+
+
+def _check_switch(request: Request, phase: Phase) -> None:
+    if not request.upgrade:
+        raise ResponseError("101 answers only a request with Upgrade (RFC 9110 15.2.2)")
+    if phase is _BODY:
+        raise ResponseError("101 before the end of the request body: its bytes would be the new protocol's")
 
 
 def _incomplete(what: str) -> ProtocolError:

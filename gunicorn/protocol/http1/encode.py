@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gunicorn.protocol.errors import ProtocolError, ResponseError
-from gunicorn.protocol.fields import CONNECTION, DATE, HOP, LENGTH, PLAIN, SERVER, UPGRADE, ResponseNames
+from gunicorn.protocol.fields import (
+    CONNECTION,
+    DATE,
+    HOP,
+    LENGTH,
+    NO_TRAILERS,
+    PLAIN,
+    SERVER,
+    UPGRADE,
+    ResponseNames,
+)
 from gunicorn.protocol.framing import MAX_LENGTH_DIGITS, Framing, response_framing, response_length
 from gunicorn.protocol.grammar import CTL, quoted
 from gunicorn.protocol.limits import HttpPolicy, Stamp
@@ -181,14 +191,36 @@ def encode_interim(status: str, fields: Iterable[Pair], policy: HttpPolicy) -> b
     return line + encode_fields(kept)
 
 
+def encode_trailers(fields: Iterable[Pair], policy: HttpPolicy) -> bytes:
+    """What follows the size line of the last chunk: trailer fields and the empty line (RFC 9112 7.1.2).
+
+    Raises ResponseError for a bad name or value, and for a name that means nothing after the content.
+    """
+    kinds = policy.response_names
+    pairs = list(fields)
+    for name, _ in pairs:
+        if kinds[name] != PLAIN or name.lower() in NO_TRAILERS:
+            raise ResponseError(f"{quoted(name)} cannot be a trailer field (RFC 9110 6.5.1)")
+    return encode_fields(pairs)
+
+
+def accepts_trailers(request: Request) -> bool:
+    """Whether the client says that trailer fields are not lost on it: `TE: trailers` (RFC 9110 10.1.4)."""
+    codings = request.variables.get("HTTP_TE", "")
+    return bool(codings) and "trailers" in [coding.strip(" \t").lower() for coding in codings.split(",")]
+
+
 def encode_refusal(error: ProtocolError, stamp: Stamp, with_body: bool) -> bytes:
     """The whole answer to a broken rule: it names the rule and holds nothing that the peer sent."""
     phrase = reason(error.status)
     body = f"{error.status} {phrase}\n{error.rule}: {error.section}\n".encode("latin-1")
+    # Upgrade travels one hop, and says so (RFC 9110 7.8).
+    upgrade = any(name.lower() == "upgrade" for name, _ in error.fields)
     head = (
         f"HTTP/1.1 {error.status} {phrase}\r\n".encode("latin-1")
         + stamp.lines
-        + _CLOSE
-        + b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(body)
+        + (b"Connection: close, upgrade\r\n" if upgrade else _CLOSE)
+        + b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n" % len(body)
+        + encode_fields(error.fields)
     )
     return head + body if with_body else head

@@ -361,6 +361,10 @@ class TestFail:
         answer(one)
         assert one.fail(self.ERROR).endswith(b"x: RFC 1\n")
 
+    def test_carries_the_fields_of_the_error(self):
+        error = ProtocolError(426, "x", "RFC 1", "detail", (("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")))
+        assert b"\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n" in asked().fail(error)
+
     def test_head_gets_no_body(self):
         one = asked(post(5).replace(b"POST", b"HEAD"))
         assert one.fail(self.ERROR).endswith(b"\r\n\r\n")

@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 from gunicorn.protocol.errors import ProtocolError, ResponseError
+from gunicorn.protocol.fields import NO_TRAILERS
 from gunicorn.protocol.framing import Framing
-from gunicorn.protocol.http1.encode import encode_fields, encode_head, encode_interim, encode_refusal
+from gunicorn.protocol.http1.encode import (
+    accepts_trailers,
+    encode_fields,
+    encode_head,
+    encode_interim,
+    encode_refusal,
+    encode_trailers,
+)
 from gunicorn.protocol.limits import HttpPolicy, Stamp
 from gunicorn.protocol.machine import Request
 
@@ -178,3 +186,67 @@ def test_refusal_says_the_rule_and_nothing_of_the_peer():
     assert f"Content-Length: {len(body)}".encode() in head_bytes.split(b"\r\n")
     assert b"script" not in answer
     assert encode_refusal(error, STAMP, with_body=False) == head_bytes + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ((("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")), b"Connection: close, upgrade"),
+        ((("WWW-Authenticate", "Basic"),), b"Connection: close"),
+    ],
+)
+@pytest.mark.parametrize("with_body", [True, False])
+def test_refusal_with_the_fields_its_status_demands(fields, words, with_body):
+    answer = encode_refusal(ProtocolError(426, "x", "RFC 6455 4.2.2", "old", fields), STAMP, with_body)
+    head_bytes, end, body = answer.partition(b"\r\n\r\n")
+    found = head_bytes.split(b"\r\n")
+    assert found[0] == b"HTTP/1.1 426 Upgrade Required"
+    assert [line for line in found if line.startswith(b"Connection:")] == [words]
+    assert found[-len(fields) :] == [f"{name}: {value}".encode() for name, value in fields]
+    assert (end, bool(body)) == (b"\r\n\r\n", with_body)
+
+
+def test_trailers():
+    block = encode_trailers(iter([("Server-Timing", "db;dur=5"), ("X-Sum", "\xe9")]), POLICY)
+    assert block == b"Server-Timing: db;dur=5\r\nX-Sum: \xe9\r\n\r\n"
+    assert encode_trailers((), POLICY) == b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        *(((name.title(), "x"), "trailer field") for name in sorted(NO_TRAILERS | {"server", "date"})),
+        ((":status", "200"), "field name"),
+        (("A B", "c"), "field name"),
+        ((b"A", b"c"), "field name"),
+        (("A", b"c"), "must be str"),
+        (("A", "b\r\nC: d"), "control character"),
+        (("A", "\u20ac"), "latin-1"),
+    ],
+)
+def test_no_trailers(pair, words):
+    with pytest.raises(ResponseError, match=words):
+        encode_trailers([("X", "y"), pair], POLICY)
+
+
+@pytest.mark.parametrize(
+    ("codings", "accepted"),
+    [
+        ("trailers", True),
+        ("gzip;q=0.5,\tTrailers ", True),
+        ("", False),
+        ("gzip", False),
+        ("trailers;q=0", False),
+        ("xtrailers", False),
+    ],
+)
+def test_clients_that_take_trailers(codings, accepted):
+    request = asked()
+    request.variables = {"HTTP_TE": codings}
+    assert accepts_trailers(request) is accepted
+
+
+def test_a_client_that_does_not_say_takes_none():
+    request = asked()
+    request.variables = {}
+    assert not accepts_trailers(request)
