@@ -20,6 +20,12 @@ def server(worker):
         yield running
 
 
+@pytest.fixture
+def wsgi_server(wsgi_worker):
+    with Server(ANSWERS, *wsgi_worker, "-w", "1", tracebacks=True) as running:
+        yield running
+
+
 def closed(server: Server) -> list[str]:
     return json.loads(server.get("/closed").body)
 
@@ -139,38 +145,39 @@ def test_large_answers_are_whole(server):
     assert len(response.body) == 20_000_000
 
 
-def test_file_wrapper_sends_the_file(server):
+def test_a_file_is_sent(server):
+    """By wsgi.file_wrapper, or by http.response.zerocopysend."""
     response = server.get("/file?n=3000000")
     assert len(response.body) == 3_000_000
     assert response.body[:16] == b"000000000000000\n"
     assert response.body[160:176] == b"000000000000010\n"
 
 
-def test_file_wrapper_starts_where_the_file_stands(server):
+def test_a_file_is_sent_from_where_it_stands(server):
     response = server.get("/file?n=1000&at=160")
     assert response.body[:16] == b"000000000000010\n"
     assert len(response.body) == 840
 
 
-def test_file_wrapper_keeps_to_the_length(server):
+def test_a_file_keeps_to_the_length(server):
     with server.connect() as connection:
         response = connection.request("GET", "/file?n=100000&length=500")
         assert len(response.body) == 500
         assert connection.request("GET", "/length").body == b"hello"
 
 
-def test_file_wrapper_without_a_length(server):
+def test_a_file_without_a_length(server):
     with server.connect() as connection:
         response = connection.request("GET", "/file?n=100000&unknown=1")
         assert len(response.body) == 100_000
         assert connection.request("GET", "/length").body == b"hello"
 
 
-def test_file_wrapper_of_what_is_no_file(server):
-    assert server.get("/file_like").body == b"not a file " * 10000
+def test_file_wrapper_of_what_is_no_file(wsgi_server):
+    assert wsgi_server.get("/file_like").body == b"not a file " * 10000
 
 
-def test_file_wrapper_without_sendfile(worker):
+def test_a_file_without_sendfile(worker):
     with Server(ANSWERS, *worker, "--no-sendfile") as server:
         assert len(server.get("/file?n=3000000").body) == 3_000_000
 
@@ -228,17 +235,17 @@ def test_an_exception_after_the_head_cuts_the_answer(server, path):
     eventually(lambda: path[1:] in closed(server), "close() was called")
 
 
-def test_exc_info_replaces_the_answer(server):
-    response = server.get("/exc_info")
+def test_exc_info_replaces_the_answer(wsgi_server):
+    response = wsgi_server.get("/exc_info")
     assert (response.status, response.body) == (503, b"own error page")
 
 
-def test_exc_info_after_the_head_is_raised(server):
-    with server.connect() as connection:
+def test_exc_info_after_the_head_is_raised(wsgi_server):
+    with wsgi_server.connect() as connection:
         connection.send_request("GET", "/exc_info_late")
         with pytest.raises(Gone):
             connection.read_response()
-    server.wait_log("too late to answer")
+    wsgi_server.wait_log("too late to answer")
 
 
 @pytest.mark.parametrize("path", ["/never_started", "/started_twice", "/bad_status", "/bad_field", "/text_body"])
@@ -259,7 +266,7 @@ def test_breaches_of_the_interface_are_a_500_with_a_reason(server, path):
 
 
 def test_fields_of_one_hop_are_not_the_applications(server):
-    """PEP 3333 forbids them: refused or left out, but never sent."""
+    """PEP 3333 forbids them, and ASGI has no say in them: refused or left out, but never sent."""
     response = server.get("/hop_by_hop")
     assert response.headers("keep-alive") == []
     assert response.headers("proxy-authenticate") == []

@@ -139,11 +139,11 @@ def test_a_body_cut_short_is_never_a_whole_body(server, ending):
 
 
 @pytest.mark.slow
-def test_large_bodies_are_spooled(worker):
+def test_large_bodies_are_spooled(wsgi_worker):
     """Memory stays flat while a hundred megabytes come in; the temporary file has no name left behind."""
     with tempfile.TemporaryDirectory() as folder:
         config = f"tmp_upload_dir = {folder!r}\n"
-        with Server(ECHO, *worker, "-w", "1", config=config) as server:
+        with Server(ECHO, *wsgi_worker, "-w", "1", config=config) as server:
             size_of(server.ask("POST", "/", (), b"warm"))
             (pid,) = server.wait_workers(1)
             before = peak_resident_bytes(pid)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import eventually
-from tests.support.server import Server, run_gunicorn
+from tests.support.server import WORKER_CLASSES, Server, run_gunicorn
 
 HELLO = "tests.apps.hello:app"
 
@@ -105,9 +105,10 @@ def test_threads_make_sync_a_gthread():
         assert server.get().status == 200
 
 
-@pytest.mark.parametrize(
-    "name", ["gunicorn.workers.sync.SyncWorker", "gunicorn.workers.gthread.ThreadWorker", "sync", "gthread"]
-)
+CLASS_NAMES = ["sync.SyncWorker", "gthread.ThreadWorker", "gasgi.ASGIWorker"]
+
+
+@pytest.mark.parametrize("name", [*WORKER_CLASSES, *(f"gunicorn.workers.{name}" for name in CLASS_NAMES)])
 def test_worker_classes_by_every_name(name):
     with Server(HELLO, "-k", name) as server:
         assert server.get().status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -181,15 +182,36 @@ def complaints(
     where: str, records: Sequence[Record], verdicts: Sequence[Verdict], first: Sequence[Verdict]
 ) -> Iterator[str]:
     for record, verdict, other in zip(records, verdicts, first, strict=True):
-        for difference in corpus.differences(record, verdict):
+        law = as_asgi_tells(record) if where.startswith("asgi") else record
+        for difference in corpus.differences(law, verdict):
             yield f"{record.group}/{record.name} ({where}): {difference}"
         if comparable(verdict) != comparable(other):
             yield f"{record.group}/{record.name} ({where}): not as elsewhere: {verdict} / {other}"
 
 
+def as_asgi_tells(record: Record) -> Record:
+    """The record as an ASGI application can see it: of the request-target scopes keep raw_path and query_string."""
+    told = tuple(replace(one, target=origin_form(one.method, one.target)) for one in record.requests)
+    return replace(record, requests=told)
+
+
+def origin_form(method: str, target: str) -> str:
+    """What raw_path and query_string keep of a request-target: no authority, no "?" before nothing."""
+    tail = target if target.startswith("/") else re.sub(r"^https?://[^/?]*", "", target, flags=re.IGNORECASE)
+    path, _, query = tail.partition("?")
+    if method == "CONNECT":
+        path = ""
+    elif not path:
+        path = "*" if method == "OPTIONS" and not tail else "/"
+    return f"{path}?{query}" if query else path
+
+
 def comparable(verdict: Verdict) -> Verdict:
-    """What must be equal everywhere: all but the words of a refusal and the client's port."""
-    requests = tuple(replace(seen, client=None) for seen in verdict.requests)
+    """What must be equal everywhere: all but the words of a refusal, the client's port and what ASGI alone shows."""
+    requests = tuple(
+        replace(seen, client=None, fields=None, target=origin_form(seen.method, seen.target))
+        for seen in verdict.requests
+    )
     if verdict.ending == "cut":
         # A server may answer a cut stream or may not (RFC 9112 8); a race decides who notices first.
         return Verdict(requests, "cut")

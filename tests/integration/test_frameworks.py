@@ -1,4 +1,4 @@
-"""Real applications: wsgiref's validator, Flask, a generated Django project, an embedded server."""
+"""Real WSGI applications: wsgiref's validator, Flask, a generated Django project, an embedded server."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FLASK = "tests.apps.flask_project:app"
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_the_validator_finds_nothing(worker, tls):
-    with Server("tests.apps.validated:app", *worker, tls=tls) as server, server.connect() as connection:
+def test_the_validator_finds_nothing(wsgi_worker, tls):
+    with Server("tests.apps.validated:app", *wsgi_worker, tls=tls) as server, server.connect() as connection:
         data = b"line one\nline two\n" * 1000
         for path in ("/", "/lines", "/line", "/iterate", "/with%20space?q=%41"):
             for body in (b"", data):
@@ -32,8 +32,8 @@ def test_the_validator_finds_nothing(worker, tls):
 
 
 @pytest.mark.parametrize("uri", [FLASK, "tests.apps.flask_project:create_app()"])
-def test_flask(worker, uri):
-    with Server(uri, *worker, "-w", "2", tracebacks=True) as server, Session(server.connect) as connection:
+def test_flask(wsgi_worker, uri):
+    with Server(uri, *wsgi_worker, "-w", "2", tracebacks=True) as server, Session(server.connect) as connection:
         assert re.fullmatch(r"\d+ flask False", connection.request("GET", "/").text)
         assert connection.request("GET", "/stream").text == "".join(f"line {n}\n" for n in range(100))
         assert connection.request("GET", "/missing").status == 404
@@ -53,9 +53,9 @@ def test_flask(worker, uri):
         server.wait_log("the view crashed")
 
 
-def test_a_flask_factory_with_arguments(worker):
+def test_a_flask_factory_with_arguments(wsgi_worker):
     uri = "tests.apps.flask_project:create_app('shop', debug=True)"
-    with Server(uri, *worker) as server:
+    with Server(uri, *wsgi_worker) as server:
         assert re.fullmatch(r"\d+ shop True", server.get().text)
 
 
@@ -96,9 +96,9 @@ def django_project(tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_generated_django_project(worker, django_project):
+def test_a_generated_django_project(wsgi_worker, django_project):
     with (
-        Server("project.wsgi", *worker, "--workers", "4", cwd=django_project) as server,
+        Server("project.wsgi", *wsgi_worker, "--workers", "4", cwd=django_project) as server,
         Session(server.connect) as connection,
     ):
         server.wait_workers(4)
@@ -107,16 +107,16 @@ def test_a_generated_django_project(worker, django_project):
         assert (login.status, b"csrfmiddlewaretoken" in login.body) == (200, True)
         assert connection.request("GET", "/admin/").status == 302
         form = [("Content-Type", "application/x-www-form-urlencoded")]
-        added = connection.request("POST", "/notes", form, f"text={worker[1]}+note".encode())
-        assert f"{worker[1]} note" in json.loads(added.body)["notes"]
+        added = connection.request("POST", "/notes", form, f"text={wsgi_worker[1]}+note".encode())
+        assert f"{wsgi_worker[1]} note" in json.loads(added.body)["notes"]
         assert connection.request("GET", "/stream").text == "".join(f"{n}\n" for n in range(100))
         assert connection.request("GET", "/file").body == (django_project / "manage.py").read_bytes()
         assert connection.request("HEAD", "/file").body == b""
         assert connection.request("GET", "/missing").status == 404
 
 
-def test_django_under_load_and_reload(worker, django_project):
-    with Server("project.wsgi", *worker, "-w", "2", cwd=django_project) as server:
+def test_django_under_load_and_reload(wsgi_worker, django_project):
+    with Server("project.wsgi", *wsgi_worker, "-w", "2", cwd=django_project) as server:
         old = set(server.wait_workers(2))
         with Load(server.connect, connections=4) as load:
             load.progress(50)
@@ -165,8 +165,8 @@ if __name__ == "__main__":
 """
 
 
-def test_embedding(worker, tmp_path):
-    (tmp_path / "embed.py").write_text(EMBEDDED.replace("WORKER", worker[1]))
+def test_embedding(wsgi_worker, tmp_path):
+    (tmp_path / "embed.py").write_text(EMBEDDED.replace("WORKER", wsgi_worker[1]))
     with Server(None, command=[sys.executable, "embed.py"], cwd=tmp_path) as server:
         server.wait_workers(2)
         assert server.get().text == "embedded"

@@ -196,9 +196,6 @@ def test_a_hook_that_raises_is_reported_and_does_not_stop_requests(worker, tmp_p
 
 def test_when_ready_comes_before_the_first_request_is_answered(worker, tmp_path, deploy):
     config = "def when_ready(server):\n    open('ready', 'w').close()\n"
-    deploy.source(
-        "import os\ndef app(environ, start_response):\n"
-        "    start_response('200 OK', [])\n    return [str(os.path.exists('ready')).encode()]\n"
-    )
+    deploy.page("return str(os.path.exists('ready')).encode()", before="import os")
     with Server(deploy.uri, *worker, cwd=deploy.folder, config=config) as server:
         assert server.get().text == "True"

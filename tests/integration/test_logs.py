@@ -265,11 +265,10 @@ def test_statsd_that_is_not_there_does_not_matter(worker):
 
 def test_capture_output(worker, tmp_path, deploy):
     log = tmp_path / "errors"
-    deploy.source(
-        "import os, sys\ndef app(environ, start_response):\n"
-        "    print('printed by the application')\n    print('to stderr', file=sys.stderr)\n"
-        "    os.write(1, b'by descriptor\\n')\n"
-        "    start_response('200 OK', [])\n    return [b'ok']\n"
+    deploy.page(
+        "print('printed by the application')\nprint('to stderr', file=sys.stderr)\n"
+        "os.write(1, b'by descriptor\\n')\nreturn b'ok'",
+        before="import os, sys",
     )
     arguments = ("--capture-output", "--error-logfile", str(log))
     with Server(deploy.uri, *worker, *arguments, cwd=deploy.folder, env={"PYTHONUNBUFFERED": "1"}) as server:
@@ -279,9 +278,9 @@ def test_capture_output(worker, tmp_path, deploy):
         assert "printed" not in server.log()
 
 
-def test_wsgi_errors_goes_to_the_error_log(worker, tmp_path):
+def test_wsgi_errors_goes_to_the_error_log(wsgi_worker, tmp_path):
     log = tmp_path / "errors"
-    with Server("tests.apps.validated:app", *worker, "--error-logfile", str(log)) as server:
+    with Server("tests.apps.validated:app", *wsgi_worker, "--error-logfile", str(log)) as server:
         server.get()
         eventually(lambda: "noted" in log.read_text(), "the application's line")
 

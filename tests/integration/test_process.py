@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.processes import alive, children, consistently, cpu_seconds, eventually, inspect, open_files
 from tests.support.server import Server
+from tests.support.twins import both
 
 HELLO = "tests.apps.hello:app"
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
@@ -66,12 +67,7 @@ def test_the_current_folder_is_on_the_path(deploy):
 
 
 def test_raw_env(deploy):
-    deploy.source(
-        "import os\nVALUE = os.environ['COLOUR'] + os.environ['OTHER']\n"
-        "def app(environ, start_response):\n"
-        "    start_response('200 OK', [])\n"
-        "    return [VALUE.encode()]\n"
-    )
+    deploy.page("return VALUE.encode()", before="import os\nVALUE = os.environ['COLOUR'] + os.environ['OTHER']")
     with Server(deploy.uri, "--env", "COLOUR=blue=1", "-e", "OTHER=x", cwd=deploy.folder) as server:
         assert server.get().text == "blue=1x"
 
@@ -101,10 +97,8 @@ def test_a_reload_as_another_user(worker):
 
 
 def test_preload_imports_once(worker, tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "import os\nopen('imports', 'a').write(f'{os.getpid()}\\n')\n"
-        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'ok']\n"
-    )
+    before = "import os\nopen('imports', 'a').write(f'{os.getpid()}\\n')"
+    (tmp_path / "mine.py").write_text(both("return b'ok'", before))
     with Server("mine:app", *worker, "--preload", "-w", "3", cwd=tmp_path) as server:
         server.wait_workers(3)
         server.get()
@@ -159,25 +153,21 @@ assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
 os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *sys.argv[1:]])
 """
 ORPHANS = """
-import os, time
-
-def app(environ, start_response):
-    for code in (0, 1, 3, 4):
+for code in (0, 1, 3, 4):
+    if os.fork() == 0:
+        # The middle process goes at once: its child is an orphan and falls to the arbiter.
         if os.fork() == 0:
-            # The middle process goes at once: its child is an orphan and falls to the arbiter.
-            if os.fork() == 0:
-                time.sleep(0.2)
-                os._exit(code)
-            os._exit(0)
-        os.wait()
-    start_response("200 OK", [])
-    return [b"orphans made"]
+            time.sleep(0.2)
+            os._exit(code)
+        os._exit(0)
+    os.wait()
+return b"orphans made"
 """
 
 
 def test_foreign_children_are_reaped_in_silence(worker, deploy):
     """As PID 1 the arbiter inherits strangers, also such as exit with 3 or 4: no boot failures of ours."""
-    deploy.source(ORPHANS)
+    deploy.page(ORPHANS, before="import os, time")
     with Server(deploy.uri, *worker, cwd=deploy.folder, command=[sys.executable, "-c", ADOPT]) as server:
         (mine,) = server.wait_workers(1)
         for _ in range(5):
@@ -198,12 +188,9 @@ def test_foreign_children_are_reaped_in_silence(worker, deploy):
 
 def test_a_child_the_application_started_is_its_own_matter(worker, deploy):
     """subprocess in a worker works: nobody reaps its child away."""
-    deploy.source(
-        "import subprocess, sys\n"
-        "def app(environ, start_response):\n"
-        "    done = subprocess.run([sys.executable, '-c', 'raise SystemExit(5)'])\n"
-        "    start_response('200 OK', [])\n"
-        "    return [str(done.returncode).encode()]\n"
+    deploy.page(
+        "done = subprocess.run([sys.executable, '-c', 'raise SystemExit(5)'])\nreturn str(done.returncode).encode()",
+        before="import subprocess, sys",
     )
     with Server(deploy.uri, *worker, cwd=deploy.folder) as server:
         assert server.get().text == "5"
@@ -220,9 +207,11 @@ def test_the_signal_mask_of_workers_is_clean(worker):
 def test_boot_crash_loop_backs_off(tmp_path):
     """A worker that served once and then keeps dying is restarted ever more slowly, not a thousand times a second."""
     (tmp_path / "mine.py").write_text(
-        "import os\nfirst = not os.path.exists('flag')\nopen('flag', 'w').close()\n"
-        "if not first:\n    raise RuntimeError('second boot fails')\n"
-        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'ok']\n"
+        both(
+            "return b'ok'",
+            "import os\nfirst = not os.path.exists('flag')\nopen('flag', 'w').close()\n"
+            "if not first:\n    raise RuntimeError('second boot fails')\n",
+        )
     )
     with Server("mine:app", "-w", "1", cwd=tmp_path, tracebacks=True) as server:
         assert server.get().status == 200

@@ -234,10 +234,9 @@ def test_a_kept_connection_never_waits_behind_a_slow_request():
             assert not connection.request("GET", "/?s=0.1").keeps_alive
 
 
-def test_worker_connections_bound_what_is_held():
-    with Server(
-        HELLO, "-k", "gthread", "--threads", "2", "--worker-connections", "10", "--header-timeout", "1"
-    ) as server:
+@pytest.mark.parametrize("kind", [("-k", "gthread", "--threads", "2"), ("-k", "asgi")], ids=["gthread", "asgi"])
+def test_worker_connections_bound_what_is_held(kind):
+    with Server(HELLO, *kind, "--worker-connections", "10", "--header-timeout", "1") as server:
         connections = crowd(server, b"", 10)
         with server.connect(timeout=15) as late:
             # The eleventh waits in the queue until one of the ten has timed out; it is not lost.

@@ -14,33 +14,41 @@ from tests.support.server import Server
 SLOW = "tests.apps.slow:app"
 
 
-def test_a_stuck_worker_is_killed_with_its_request_and_stacks_in_the_log():
-    with Server(SLOW, "-k", "sync", "-w", "1", "--timeout", "1", tracebacks=True) as server:
+# Paths that hold up a whole worker: in sync any slow request does, in asgi one that keeps the event loop.
+HOLDING_UP = [("sync", "/hangs/here"), ("asgi", "/block")]
+ONE_AT_A_TIME = ["sync", "asgi"]
+
+
+@pytest.mark.parametrize(("kind", "path"), HOLDING_UP)
+def test_a_stuck_worker_is_killed_with_its_request_and_stacks_in_the_log(kind, path):
+    with Server(SLOW, "-k", kind, "-w", "1", "--timeout", "1", tracebacks=True) as server:
         (stuck,) = server.wait_workers(1)
         with server.connect() as connection:
-            connection.send_request("GET", "/hangs/here?s=60")
+            connection.send_request("GET", f"{path}?s=60")
             with pytest.raises((Gone, BadAnswer)):
                 connection.read_response()
         eventually(lambda: not alive(stuck), "the stuck worker is gone")
         log = server.log()
         assert str(stuck) in log
         assert "timeout" in log.lower()
-        assert "/hangs/here" in log
+        assert path in log
         assert "rest_for_a_while" in log, "the stack names the function that hangs"
         assert server.get("/fast").status == 200
 
 
-def test_the_stacks_are_in_the_error_log_wherever_that_is(tmp_path):
+@pytest.mark.parametrize(("kind", "path"), HOLDING_UP)
+def test_the_stacks_are_in_the_error_log_wherever_that_is(tmp_path, kind, path):
     log = tmp_path / "errors"
-    with Server(SLOW, "-k", "sync", "--timeout", "1", "--error-logfile", str(log)) as server:
+    with Server(SLOW, "-k", kind, "--timeout", "1", "--error-logfile", str(log)) as server:
         with server.connect() as connection:
-            connection.send_request("GET", "/hangs/here?s=60")
+            connection.send_request("GET", f"{path}?s=60")
             connection.wait_closed(10)
         eventually(lambda: "rest_for_a_while" in log.read_text(), "the stack in the file")
 
 
-def test_a_busy_loop_is_shown_too():
-    with Server(SLOW, "-k", "sync", "-w", "1", "--timeout", "1", tracebacks=True) as server:
+@pytest.mark.parametrize("kind", ONE_AT_A_TIME)
+def test_a_busy_loop_is_shown_too(kind):
+    with Server(SLOW, "-k", kind, "-w", "1", "--timeout", "1", tracebacks=True) as server:
         with server.connect() as connection:
             connection.send_request("GET", "/spin?s=60")
             with pytest.raises(Gone):
@@ -49,8 +57,9 @@ def test_a_busy_loop_is_shown_too():
         assert server.get("/fast").status == 200
 
 
-def test_a_worker_that_swallows_everything_is_killed_all_the_same():
-    with Server(SLOW, "-k", "sync", "-w", "1", "--timeout", "1", tracebacks=True) as server:
+@pytest.mark.parametrize("kind", ONE_AT_A_TIME)
+def test_a_worker_that_swallows_everything_is_killed_all_the_same(kind):
+    with Server(SLOW, "-k", kind, "-w", "1", "--timeout", "1", tracebacks=True) as server:
         (stuck,) = server.wait_workers(1)
         with server.connect() as connection:
             connection.send_request("GET", "/stubborn?s=60")
@@ -68,20 +77,22 @@ def test_a_stopped_worker_is_replaced(worker):
         assert server.get().status == 200
 
 
-def test_others_are_not_disturbed():
-    with Server(SLOW, "-k", "sync", "-w", "2", "--timeout", "2", tracebacks=True) as server:
+@pytest.mark.parametrize(("kind", "path"), HOLDING_UP)
+def test_others_are_not_disturbed(kind, path):
+    with Server(SLOW, "-k", kind, "-w", "2", "--timeout", "2", tracebacks=True) as server:
         pids = server.wait_workers(2)
         with server.connect() as connection:
-            connection.send_request("GET", "/?s=60")
+            connection.send_request("GET", f"{path}?s=60")
             eventually(lambda: "timeout" in server.log().lower(), "the timeout", 10)
             eventually(lambda: sum(alive(pid) for pid in pids) == 1, "one of the two is gone", 10)
         server.wait_workers(2)
         assert server.get("/fast").status == 200
 
 
-def test_long_requests_in_threads_are_no_timeout():
-    """gthread's loop beats while its threads work."""
-    with Server(SLOW, "-k", "gthread", "--threads", "2", "--timeout", "1") as server:
+@pytest.mark.parametrize("kind", [("-k", "gthread", "--threads", "2"), ("-k", "asgi")], ids=["gthread", "asgi"])
+def test_long_requests_in_threads_or_tasks_are_no_timeout(kind):
+    """The loop beats while threads work and tasks wait."""
+    with Server(SLOW, *kind, "--timeout", "1") as server:
         before = server.wait_workers(1)
         assert server.get("/?s=2.5").status == 200
         assert server.workers() == before
@@ -96,17 +107,19 @@ def test_an_idle_worker_is_no_timeout(worker):
         assert server.get().status == 200
 
 
-def test_timeout_zero_means_never():
-    with Server(SLOW, "-k", "sync", "--timeout", "0") as server:
+@pytest.mark.parametrize(("kind", "path"), HOLDING_UP)
+def test_timeout_zero_means_never(kind, path):
+    with Server(SLOW, "-k", kind, "--timeout", "0") as server:
         before = server.wait_workers(1)
-        assert server.get("/?s=2").status == 200
+        assert server.get(f"{path}?s=2").status == 200
         assert server.workers() == before
 
 
-def test_the_kill_after_the_head_adds_nothing_to_the_body():
+@pytest.mark.parametrize("kind", ONE_AT_A_TIME)
+def test_the_kill_after_the_head_adds_nothing_to_the_body(kind):
     """A late 500 in the middle of a body would be read as data by the client."""
     app = "tests.apps.stuck:app"
-    with Server(app, "-k", "sync", "--timeout", "1", tracebacks=True) as server:
+    with Server(app, "-k", kind, "--timeout", "1", tracebacks=True) as server:
         with server.connect() as connection:
             connection.send_request("GET", "/")
             received = connection.wait_closed(15)

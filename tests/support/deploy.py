@@ -9,19 +9,16 @@ import os
 from pathlib import Path
 
 from tests.support.processes import eventually
+from tests.support.twins import both
 
-TEMPLATE = """
+BEFORE = """
 import os, time
 with open({imports!r}, "a") as file:
     file.write({version!r} + "\\n")
 VERSION = {version!r}
 time.sleep({boot})
-
-def app(environ, start_response):
-    body = f"{{VERSION}} {{os.getpid()}}\\n".encode()
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
-    return [body]
 """
+PAGE = 'return f"{VERSION} {os.getpid()}\\n".encode()'
 
 
 class Deploy:
@@ -37,7 +34,7 @@ class Deploy:
 
     def version(self, name: str, *, boot: float = 0.0) -> None:
         """A working release that takes `boot` seconds to import."""
-        self.source(TEMPLATE.format(version=name, boot=boot, imports=str(self._imports)))
+        self.page(PAGE, before=BEFORE.format(version=name, boot=boot, imports=str(self._imports)))
 
     def wait_imports(self, version: str, count: int) -> None:
         """Waits until `count` processes have read that release: from then on a change cannot reach them."""
@@ -45,6 +42,10 @@ class Deploy:
 
     def _lines(self) -> list[str]:
         return self._imports.read_text().splitlines() if self._imports.exists() else []
+
+    def page(self, page: str, before: str = "") -> None:
+        """A release, WSGI and ASGI in one, that answers what the function body `page` returns."""
+        self.source(both(page, before))
 
     def source(self, text: str) -> None:
         """Replaces the module at once, as a deployment tool does."""

@@ -45,7 +45,9 @@ def is_field(name: str) -> bool:
 
 
 def read(text: str, keep_alive: bool) -> Seen:
-    """What `app` wrote."""
+    """What `app`, or its ASGI twin, wrote."""
     values = json.loads(text)
     values["body"] = values["body"].encode("latin-1")
+    if "fields" in values:
+        values["fields"] = tuple((name, value) for name, value in values["fields"])
     return Seen(keep_alive=keep_alive, **values)

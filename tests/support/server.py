@@ -20,11 +20,18 @@ from types import TracebackType
 from tests.support import client
 from tests.support.certificates import certificates
 from tests.support.processes import alive, children, eventually, session_members
+from tests.support.twins import for_worker
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKER_CLASSES = ["sync", "gthread"]
+WSGI_CLASSES = ["sync", "gthread"]
+WORKER_CLASSES = [*WSGI_CLASSES]
 START_DEADLINE = 15.0
 STOP_DEADLINE = 10.0
+
+
+def worker_arguments(kind: str) -> tuple[str, ...]:
+    """The command line of a worker class."""
+    return ("-k", "gthread", "--threads", "4") if kind == "gthread" else ("-k", kind)
 
 
 def free_port() -> int:
@@ -73,7 +80,8 @@ class Server:
     `bind` is "tcp", "unix" or any address the command understands, None passes no --bind at all; in the
     last two cases `address` says where to connect. `config` is the text of a
     gunicorn.conf.py in `cwd`. With `tls` the server gets the test authority's certificate. Unless
-    `tracebacks` is allowed, a traceback in the log fails the test when the server is left.
+    `tracebacks` is allowed, a traceback in the log fails the test when the server is left. With `-k asgi`
+    among `args` an application of the suite is replaced by its ASGI twin, unless `twin` is False.
     """
 
     def __init__(
@@ -90,8 +98,9 @@ class Server:
         tracebacks: bool = False,
         command: Sequence[str] | None = None,
         pass_fds: Sequence[int] = (),
+        twin: bool = True,
     ) -> None:
-        self._app = [] if app is None else [app]
+        self._app = [] if app is None else [for_worker(app, args) if twin else app]
         self._args = args
         self._env = clean_environment(env)
         self._folder = tempfile.TemporaryDirectory(prefix="gunicorn-test-")
