@@ -27,7 +27,7 @@ _COROUTINE = 0x80 | 0x100
 _VARARGS = 0x04
 _ANY = 255
 
-_MARKS = ("_is_coroutine_mark", "_is_coroutine")
+_MARKS = ("_is_coroutine_marker", "_is_coroutine")
 """Where `inspect.markcoroutinefunction`, and asyncio and asgiref before it, say that a call gives a coroutine."""
 
 _NUMBERS = {Kind.WSGI: 2, Kind.ASGI: 3}
