@@ -59,6 +59,10 @@ class AppLoadError(GunicornError):
 
 
 class WorkerBootError(GunicornError):
-    """A worker of the first generation died before it was ready."""
+    """A worker cannot become ready, although its application was loaded; `own_fault` as of AppLoadError."""
 
     exit_code = EXIT_WORKER_BOOT
+
+    def __init__(self, message: str, *, own_fault: bool = False) -> None:
+        self.own_fault = own_fault
+        super().__init__(message)

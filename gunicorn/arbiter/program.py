@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from gunicorn.arbiter.generation import Generation
-from gunicorn.errors import EXIT_APP_LOAD, EXIT_WORKER_BOOT, AppLoadError
+from gunicorn.errors import EXIT_WORKER_BOOT, AppLoadError, WorkerBootError
 from gunicorn.host.process import set_title
 from gunicorn.metrics.cells import Cells
 from gunicorn.net.listeners import Listener
@@ -91,9 +91,9 @@ class WorkerProgram:
                 raise
             log.error("The application called sys.exit(%r) before it could serve", stop.code)
             return EXIT_WORKER_BOOT
-        except AppLoadError as problem:
+        except (AppLoadError, WorkerBootError) as problem:
             log.error("%s", explain(problem))
-            return EXIT_APP_LOAD
+            return problem.exit_code
         except BaseException:
             log.exception("Exception in worker process")
             return EXIT_CRASH if ready else EXIT_WORKER_BOOT
@@ -109,7 +109,7 @@ class WorkerProgram:
             self._server.log.exception("The server hook worker_exit failed")
 
 
-def explain(problem: AppLoadError) -> str:
+def explain(problem: AppLoadError | WorkerBootError) -> str:
     """The one line; followed by the traceback where the application's own code raised."""
     cause = problem.__cause__
     if not problem.own_fault or cause is None:

@@ -6,15 +6,18 @@ socket, no loop and no application interface; every protocol and every worker me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, BinaryIO, Protocol
 
 from gunicorn.protocol.machine import Machine, Request
 from gunicorn.protocol.trust import Peer
 
 
-class ClientGone(Exception):
-    """The peer closed or stopped reading: there is nobody left to answer."""
+class ClientGone(ConnectionError):
+    """The peer closed or stopped reading: there is nobody left to answer.
+
+    An OSError, so that code which expects broken pipes of its files, and ASGI applications, know it.
+    """
 
 
 class Transport(Protocol):
@@ -51,12 +54,20 @@ class AsyncTransport(Protocol):
         """Sends `count` bytes of a regular file from `offset`, in order. Raises ClientGone and OSError."""
         ...
 
+    def read_file(self, fd: int, offset: int, count: int) -> AsyncIterator[bytes]:
+        """The same span in blocks, for bodies that are framed. Raises OSError."""
+        ...
+
     def pause_reading(self) -> None:
         """The client shall wait: nobody reads what it sends."""
         ...
 
     def resume_reading(self) -> None:
         """Undoes `pause_reading`."""
+        ...
+
+    def answered(self, exchange: Exchange) -> None:
+        """The answer is complete: the last of its bytes was handed over. Called once an exchange."""
         ...
 
     def end(self) -> None:

@@ -112,13 +112,17 @@ class Stage(enum.IntEnum):
 Page = memoryview
 """A page as the hot path sees it: format "Q", CELLS long."""
 
-_BOUNDS_NS = tuple(int(bound * 1e9) for bound in DURATION_BUCKETS)
+BOUNDS_NS = tuple(int(bound * 1e9) for bound in DURATION_BUCKETS)
+"""For the hot path, which spells `observe` out to save a frame."""
+
+STATUS_CELLS = {str(first): STATUS_1XX + first - 1 for first in range(1, 6)}
+"""From the first digit of a status to its counter."""
 
 
 def observe(page: Page, sum_cell: int, first_bucket: int, ns: int) -> None:
     """Adds one observation of `ns` nanoseconds to a histogram."""
     page[sum_cell] += ns
-    page[first_bucket + bisect_left(_BOUNDS_NS, ns)] += 1
+    page[first_bucket + bisect_left(BOUNDS_NS, ns)] += 1
 
 
 class InFlight(NamedTuple):

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any, cast
 
 from gunicorn import SERVER, SERVER_SOFTWARE
 from gunicorn.bridge.environ import EnvironOptions
-from gunicorn.bridge.exchange import Exchange
-from gunicorn.bridge.views import RequestView, ResponseView
 from gunicorn.config import slices
 from gunicorn.drivers.blocking.connection import FOREVER
 from gunicorn.drivers.blocking.door import Door, DoorOptions
 from gunicorn.drivers.blocking.poller import Poller
-from gunicorn.drivers.blocking.service import QuickStop, Service, ServiceOptions
+from gunicorn.drivers.blocking.service import Service, ServiceOptions
+from gunicorn.drivers.ending import QuickStop
 from gunicorn.host.clock import http_date
 from gunicorn.host.signals import SignalPipe
-from gunicorn.log.access import AccessLog
 from gunicorn.log.errors import ErrorsStream
 from gunicorn.metrics import cells
-from gunicorn.protocol.http1.connection import Http1
 from gunicorn.protocol.limits import Stamp
-from gunicorn.protocol.machine import Machine
-from gunicorn.protocol.trust import Peer
-from gunicorn.workers.base import RETIRE, Worker
+from gunicorn.workers.http import HttpWorker
 from gunicorn.workers.report import LogReporter
 
 
-class BlockingWorker(Worker):
+class BlockingWorker(HttpWorker):
     """sync and gthread: a poller, its doors, and what happens at each signal and tick."""
 
     multithread = False
@@ -118,61 +112,16 @@ class BlockingWorker(Worker):
         stamp = Stamp(SERVER, http_date())
         service = Service(self.wsgi, self.options(), self.row, stamp, LogReporter(self.log))
         self.service = service
-        policy = slices.http_policy(cfg)
-        trust = slices.trust_policy(cfg)
-        context = self.tls
-        scheme = "https" if context is not None else "http"
-
-        def machine(peer: Peer) -> Machine:
-            return Http1(policy, trust, stamp, peer, scheme)
-
-        options = DoorOptions(machine, context)
+        options = DoorOptions(self.machine_factory(stamp), self.tls)
         doors = [Door(service, listener, options) for listener in self.sockets]
         silence = int(self.timeout * 1e9) or FOREVER
         self.poller = Poller(service, doors, self, max_connections=cfg.worker_connections, silence_ns=silence)
         self.poller.on_tick = self.on_tick
-        self._attach_observers()
-
-    def _attach_observers(self) -> None:
-        """Hooks, access log and counting: what nobody asked for stays None and costs nothing."""
-        service = self.service
-        service.access = cast("Callable[[Exchange], None] | None", AccessLog.from_logger(self.log, self.cfg, _views))
-        before, after = self.cfg.hook("pre_request"), self.cfg.hook("post_request")
-        if before is not None:
-            service.before = lambda exchange: before(self, RequestView(exchange.request))
-        if after is not None:
-            service.after = lambda exchange: self._after(after, exchange)
-        service.retire_at = self.max_requests
-        service.retire = self.retire
-
-    def _after(self, hook: Callable[..., Any], exchange: Exchange) -> None:
-        try:
-            hook(self, RequestView(exchange.request), exchange.environ, ResponseView(exchange))
-        except QuickStop:
-            raise
-        except BaseException:  # the answer is out: whatever it is, it must not end the worker
-            self.log.exception("Exception in post_request hook")
-
-    @property
-    def nr(self) -> int:
-        """How many requests this worker has served."""
-        return self.service.requests if self.booted else 0
-
-    @nr.setter
-    def nr(self, number: int) -> None:
-        """Counted by the driver; existing constructors set 0."""
-
-    def retire(self) -> None:
-        """Asks to be replaced at max_requests; serves on until the replacement is ready."""
-        self.log.info("Worker served %d requests and will be replaced (max_requests)", self.nr)
-        self.notice(RETIRE)
+        self.attach_observers(service)
 
     def on_tick(self, now: int) -> None:
-        """Once a second: the date of responses, and whether the arbiter is still there."""
-        self.service.stamp.date = http_date()
-        if os.getppid() != self.ppid and self.alive:
-            self.log.info("Parent changed, shutting down: %s", self)
-            self.begin_stop()
+        """Once a second."""
+        self.every_second()
         self.service.beat(now)
 
     def prepare(self) -> None:
@@ -192,8 +141,3 @@ class BlockingWorker(Worker):
         poller = self.poller
         while not self.is_over():
             poller.turn()
-
-
-def _views(exchange: Exchange) -> tuple[ResponseView, RequestView]:
-    """`resp` and `req` for loggers that have an access method of their own."""
-    return ResponseView(exchange), RequestView(exchange.request)

@@ -17,11 +17,12 @@ from gunicorn.bridge.exchange import ClientGone, Exchange
 from gunicorn.bridge.wsgi import Application, answer_failure
 from gunicorn.drivers.blocking.connection import FOREVER, Connection
 from gunicorn.drivers.blocking.readiness import Readiness, best_readiness
+from gunicorn.drivers.ending import QuickStop
 from gunicorn.metrics.cells import (
     ABORTED,
+    BOUNDS_NS,
     BYTES_OUT,
     DURATION,
-    DURATION_BUCKETS,
     DURATION_SUM,
     HEARTBEAT,
     IN_FLIGHT,
@@ -29,7 +30,7 @@ from gunicorn.metrics.cells import (
     QUEUE,
     QUEUE_SUM,
     REJECTED,
-    STATUS_1XX,
+    STATUS_CELLS,
     TIMED_OUT,
     Row,
 )
@@ -37,18 +38,12 @@ from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.limits import Stamp, Timeouts
 from gunicorn.protocol.machine import Request
 
-_BOUNDS_NS = tuple(int(bound * 1e9) for bound in DURATION_BUCKETS)
-_STATUS_CELLS = {str(first): STATUS_1XX + first - 1 for first in range(1, 6)}
 _NOTE_SIZE = NOTE.size
 SLOW_NS = 5_000_000
 OUTLIER = 8
 """A single request moves the average by an eighth: so many times the threshold make it cross it once."""
 BURST_BELOW_NS = 2_000_000
 """While requests take less than this on average, a worker may accept several connections in one turn."""
-
-
-class QuickStop(SystemExit):
-    """Raised by a signal handler: the process ends now, whatever the application is doing."""
 
 
 class Reporter(Protocol):
@@ -184,10 +179,10 @@ class Service:
         queued = started - connection.arrived
         exchange.queue_ns = queued
         page[QUEUE_SUM] += queued
-        page[QUEUE + bisect_left(_BOUNDS_NS, queued)] += 1
+        page[QUEUE + bisect_left(BOUNDS_NS, queued)] += 1
         page[DURATION_SUM] += duration
-        page[DURATION + bisect_left(_BOUNDS_NS, duration)] += 1
-        page[_STATUS_CELLS.get(exchange.status[:1], ABORTED)] += 1
+        page[DURATION + bisect_left(BOUNDS_NS, duration)] += 1
+        page[STATUS_CELLS.get(exchange.status[:1], ABORTED)] += 1
         page[BYTES_OUT] += exchange.sent
         page[IN_FLIGHT] -= 1
         NOTE.pack_into(self.notes, note * _NOTE_SIZE, 0, b"")

@@ -1,0 +1,1 @@
+"""The asyncio driver: connections, doors and times of workers that run an event loop."""

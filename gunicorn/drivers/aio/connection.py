@@ -1,0 +1,427 @@
+"""One client connection between an asyncio transport and a machine: what arrived, what is owed, until when.
+
+The application runs in a task beside it and speaks through an exchange; this object feeds the exchange, keeps
+the order of pipelined requests, and knows when the connection ends. Times are monotonic nanoseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import AsyncIterator, Sequence
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any, cast
+
+from gunicorn.bridge.asgi import AsgiExchange
+from gunicorn.bridge.exchange import Exchange
+from gunicorn.bridge.scope import HeaderPairs, Scope, header_pairs, http_scope
+from gunicorn.drivers.aio.files import read_blocks, send_span
+from gunicorn.protocol.errors import ProtocolError
+from gunicorn.protocol.machine import Body, Event, Machine, Phase, Request
+
+if TYPE_CHECKING:
+    from gunicorn.drivers.aio.door import Door
+    from gunicorn.drivers.aio.service import Service, Tunnel
+
+HOLD = 65536
+"""Bytes of pipelined requests that wait inside the machine before the client is made to wait."""
+LINGER_NS = 2_000_000_000
+"""How long a half-closed connection may go on sending what nobody reads (RFC 9112 9.6)."""
+FOREVER = 1 << 63
+
+_IDLE, _HEAD, _BODY, _ANSWER, _CLOSED, _TUNNEL = Phase
+
+
+class State(enum.IntEnum):
+    """What the connection is doing, beside the phase of its machine."""
+
+    OPEN = 0
+    LINGERING = 1
+    """Our side is closed; what still arrives is thrown away."""
+    CLOSING = 2
+    """What is queued is being sent, then the end."""
+    CLOSED = 3
+
+
+class _Nothing:
+    """Takes the place of a transport that is gone: what is still said to it is lost."""
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    abort = pause_reading = resume_reading = write_eof = close
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str) -> None:  # noqa: ARG002
+        return None
+
+
+_NOTHING = cast(asyncio.Transport, _Nothing())
+
+
+class Connection(asyncio.Protocol):
+    """See the module. It is the `AsyncTransport` of its exchanges."""
+
+    __slots__ = (
+        "arrived",
+        "base",
+        "deadline",
+        "door",
+        "drainers",
+        "exchange",
+        "full",
+        "headers",
+        "held",
+        "machine",
+        "paused",
+        "request",
+        "service",
+        "source",
+        "state",
+        "transport",
+        "tunnel",
+        "unsent",
+    )
+
+    request: Request
+
+    def __init__(self, service: Service, door: Door, machine: Machine, now: int) -> None:
+        self.service = service
+        self.door = door
+        self.machine = machine
+        self.transport = _NOTHING
+        self.state = State.OPEN
+        self.deadline = now + service.greeting_ns
+        self.arrived = now
+        """When the request in hand began; -1 while its head drips in."""
+        self.exchange: AsgiExchange | None = None
+        """The request that is being answered."""
+        self.tunnel: Tunnel | None = None
+        """What reads the connection since it was upgraded."""
+        self.full = False
+        self.paused = False
+        self.drainers: list[Any] | None = None
+        self.held = 0
+        self.unsent = 0
+        self.base: Scope | None = None
+        self.source: Sequence[Any] = ()
+        self.headers: HeaderPairs = []
+
+    # -- what the loop calls -----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is open; under TLS the handshake is over."""
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(self.service.response_buffer)
+        self.service.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the machine and gets what it found to the application."""
+        machine = self.machine
+        if self.state is not State.OPEN:
+            return
+        if machine.phase is _TUNNEL and self.tunnel is not None:
+            self.tunnel.feed(data)
+            return
+        try:
+            events = machine.receive(data)
+        except ProtocolError as error:
+            self.reject(error)
+            return
+        if not events:
+            self._nothing_yet(data)
+            return
+        event = events[0]
+        if type(event) is Request and event.complete:
+            self._begin(event)
+        else:
+            self._take(events)
+
+    def eof_received(self) -> bool:
+        """The client sends no more. True keeps the connection open for its answer (not possible under TLS)."""
+        tunnel = self.tunnel
+        if tunnel is not None:
+            tunnel.feed_eof()
+            return False
+        if self.state is not State.OPEN:
+            return False
+        try:
+            events = self.machine.receive_eof()
+        except ProtocolError as error:
+            self.reject(error)
+            return True
+        if events and type(events[0]) is not Request:
+            return False
+        if events:
+            self._take(events)
+        exchange = self.exchange
+        if exchange is None:
+            return False
+        exchange.disconnect(gone=False)
+        self.service.orphan(exchange)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """The connection is gone, whoever ended it."""
+        self.state = State.CLOSED
+        self.transport = _NOTHING
+        self.machine.abort()
+        self.full = False
+        self._release_drainers()
+        tunnel, exchange = self.tunnel, self.exchange
+        self.tunnel = self.exchange = None
+        if tunnel is not None:
+            tunnel.lost()
+            self.service.orphan(tunnel)
+        if exchange is not None:
+            exchange.disconnect(gone=True)
+            self.service.abandoned(self, exchange)
+        self.service.forget(self)
+
+    def pause_writing(self) -> None:
+        """More is queued than `response_buffer`."""
+        self.full = True
+        self.unsent = self.transport.get_write_buffer_size()
+        self.deadline = monotonic_ns() + self.service.write_ns
+
+    def resume_writing(self) -> None:
+        """The client has read on."""
+        self.full = False
+        self._set_deadline(monotonic_ns())
+        self._release_drainers()
+
+    # -- requests ----------------------------------------------------------------------------------------
+
+    def _begin(self, request: Request) -> None:
+        """A head is complete: the application gets its request."""
+        base = self.base
+        if base is None:
+            # Only now: a PROXY header may have named another client than the kernel.
+            self.base = base = self.door.scope(self)
+        source = request.fields_source
+        if source is self.source:
+            headers = self.headers.copy()
+        else:
+            headers = header_pairs(request)
+            self.source, self.headers = source, headers.copy()
+        self.request = request
+        if request.upgrade == "websocket" and self.service.upgrade(self, request, headers):
+            return
+        machine = self.machine
+        self.exchange = exchange = AsgiExchange(
+            machine, self, machine.peer, request, http_scope(base, request, headers)
+        )
+        self.deadline = FOREVER
+        self.service.start(self, exchange)
+
+    def _take(self, events: Sequence[Event]) -> None:
+        """Events of a request with a body, or of an end."""
+        now = monotonic_ns()
+        for event in events:
+            if type(event) is Request:
+                self.arrived = now
+                self._begin(event)
+                if not event.complete and self.state is State.OPEN:
+                    self.deadline = now + self.service.body_ns
+            elif type(event) is Body:
+                exchange = self.exchange
+                if exchange is not None:
+                    exchange.feed(event.data, event.last)
+                    self._set_deadline(now)
+                elif event.last:
+                    self._next(now)
+                else:
+                    self.deadline = now + self.service.body_ns
+            else:
+                self.end()
+
+    def _nothing_yet(self, data: bytes) -> None:
+        """No event came of what was read: a part of a head, or a request that has to wait for its turn."""
+        if self.machine.phase is _ANSWER:
+            self.held += len(data)
+            if self.held > HOLD:
+                self.pause_reading()
+        elif self.machine.phase is _HEAD and self.arrived >= 0:
+            # The header time counts from the head's first bytes, however slowly the others drip in.
+            self.arrived = -1
+            self.deadline = monotonic_ns() + self.service.header_ns
+
+    def answered(self, exchange: Exchange) -> None:
+        """The answer is complete: the connection is free for the next request, or ends."""
+        if self.tunnel is not None:
+            # A refused upgrade: whoever runs the tunnel accounts for it.
+            self.tunnel = None
+            now = monotonic_ns()
+        elif exchange is self.exchange:
+            self.exchange = None
+            now = self.service.settle(self, exchange)
+        else:
+            return
+        if self.machine.phase is _IDLE and not self.held and not self.paused:
+            self.deadline = now + self.service.keepalive_ns
+        else:
+            self._next(now)
+
+    def _next(self, now: int) -> None:
+        """After an answer: the next request if it is here already, waiting for it, or the end."""
+        phase = self.machine.phase
+        if phase is _CLOSED:
+            self.finish(now)
+            return
+        self.held = 0
+        self.resume_reading()
+        self._set_deadline(now)
+        if self.machine.pending and phase is _IDLE:
+            self.arrived = now
+            self.data_received(b"")
+
+    def _set_deadline(self, now: int) -> None:
+        """Until when the client must do something, by what is awaited of it."""
+        service = self.service
+        phase = self.machine.phase
+        if self.full:
+            self.deadline = now + service.write_ns
+        elif self.tunnel is not None:
+            self.deadline = FOREVER
+        elif phase is _BODY and not self.paused:
+            self.deadline = now + service.body_ns
+        elif self.exchange is not None or phase is _BODY:
+            self.deadline = FOREVER
+        elif phase is _HEAD:
+            self.deadline = now + service.header_ns
+        else:
+            self.deadline = now + service.keepalive_ns
+
+    # -- the transport of exchanges ----------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Queues bytes; lost where the connection is."""
+        self.transport.write(data)
+
+    async def drain(self) -> None:
+        """Waits until the client has read on, or is gone."""
+        if self.full:
+            waiter = self.future()
+            if self.drainers is None:
+                self.drainers = []
+            self.drainers.append(waiter)
+            await waiter
+
+    def _release_drainers(self) -> None:
+        drainers, self.drainers = self.drainers, None
+        for waiter in drainers or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def send_file(self, fd: int, offset: int, count: int) -> None:
+        """Sends a span of a file behind what is queued."""
+        await send_span(self, fd, offset, count)
+
+    def read_file(self, fd: int, offset: int, count: int) -> AsyncIterator[bytes]:
+        """The span in blocks."""
+        return read_blocks(self.service.loop, fd, offset, count)
+
+    def pause_reading(self) -> None:
+        """The client shall wait."""
+        if not self.paused and self.state is State.OPEN:
+            self.paused = True
+            self.transport.pause_reading()
+            self._set_deadline(monotonic_ns())
+
+    def resume_reading(self) -> None:
+        """Reads on."""
+        if self.paused:
+            self.paused = False
+            if self.state is State.OPEN:
+                self.transport.resume_reading()
+                self._set_deadline(monotonic_ns())
+
+    def future(self) -> Any:
+        """A new future of the loop."""
+        return self.service.loop.create_future()
+
+    # -- the end -----------------------------------------------------------------------------------------
+
+    def reject(self, error: ProtocolError) -> None:
+        """Answers a broken rule with its status, and closes without losing the answer."""
+        self.service.rejected(self, error)
+        exchange = self.exchange
+        if exchange is not None:
+            self.exchange = None
+            if not exchange.head_sent:
+                exchange.status = str(error.status)
+            exchange.disconnect(gone=True)
+            self.service.abandoned(self, exchange)
+        out = self.machine.fail(error)
+        if out:
+            self.transport.write(out)
+        self.finish(monotonic_ns(), linger=True)
+
+    def finish(self, now: int, *, linger: bool = False) -> None:
+        """Closes the connection when what is queued has been sent.
+
+        A peer that did not ask for the end may be sending at this moment; the reset it would get for that
+        could destroy the answer under way, so the connection lingers, half-closed (RFC 9112 9.6).
+        """
+        if self.state is not State.OPEN:
+            return
+        asked = not linger and not self.machine.pending and not self.paused and not self.request.keep_alive
+        if asked or not self.transport.can_write_eof():
+            self.end()
+            return
+        # Reading goes on to the end: only then does closing send no reset.
+        self.resume_reading()
+        self.state = State.LINGERING
+        self.deadline = now + LINGER_NS
+        try:
+            self.transport.write_eof()
+        except (OSError, RuntimeError):
+            self.abort()
+
+    def end(self) -> None:
+        """Closes when what is queued has been sent."""
+        if self.state < State.CLOSING:
+            self.state = State.CLOSING
+            self.unsent = self.transport.get_write_buffer_size()
+            self.deadline = monotonic_ns() + self.service.write_ns
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Closes at once."""
+        self.transport.abort()
+
+    def expire(self, now: int) -> None:
+        """The deadline passed."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent:
+            if unsent != self.unsent:
+                # A slow reader that does read.
+                self.unsent = unsent
+                self.deadline = now + self.service.write_ns
+            else:
+                self.abort()
+        elif self.state is not State.OPEN:
+            self.abort()
+        elif self.machine.phase is _HEAD:
+            self.reject(_too_late("head"))
+        elif self.machine.phase is _BODY:
+            self.reject(_too_late("body"))
+        else:
+            self.end()
+
+    @property
+    def is_idle(self) -> bool:
+        """Between two requests."""
+        return self.exchange is None and self.tunnel is None and self.state is State.OPEN
+
+
+def _too_late(what: str) -> ProtocolError:
+    return ProtocolError(408, f"{what}-timeout", "RFC 9110 15.5.9", f"the request {what} was not complete in time")

@@ -1,0 +1,207 @@
+"""The clock of an event-loop worker: heartbeats, deadlines, pings, doors, and the state of stopping.
+
+One timer for all: a request sets a number, and a look at all numbers is taken now and then. Knows when things
+are due; what is done then is the connections' and doors' affair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import monotonic_ns
+
+from gunicorn.drivers.aio.connection import FOREVER, State
+from gunicorn.drivers.aio.door import Door
+from gunicorn.drivers.aio.service import Service
+from gunicorn.metrics import cells
+
+TICK_NS = 250_000_000
+"""Between two heartbeats: short, because it is also how far the lag of the loop can be seen."""
+SHORT_TICK_NS = 10_000_000
+"""While stopping, and while the doors are shut for want of room."""
+LOOK_NS = 1_000_000_000
+DRAIN_NS = 150_000_000
+"""An accept queue that stayed empty for so long is empty: handshakes under way have ended."""
+DRAIN_LIMIT_NS = 2_000_000_000
+"""The most that is spent on accept queues where newcomers cannot be refused."""
+IDLE_GRACE_NS = 500_000_000
+"""When the server stops, idle connections may send one more request for so long."""
+
+
+class Keeper:
+    """See the module. `on_second` is called about once a second; `finished` once, when a stopping worker is done."""
+
+    def __init__(self, service: Service, *, max_connections: int, silence_ns: int) -> None:
+        """`silence_ns` is the longest time without a heartbeat that the worker's supervisor puts up with."""
+        self.service = service
+        self.loop = service.loop
+        self.max_connections = max_connections
+        self.doors: list[Door] = []
+        self.on_second: Callable[[], None] = _nothing
+        self.finished: asyncio.Future[None] | None = None
+        self.beat = monotonic_ns()
+        """When the loop last came by; the watchdog reads it."""
+        shortest = min(service.header_ns, service.body_ns, service.write_ns, service.keepalive_ns or FOREVER)
+        self.look_ns = max(min(LOOK_NS, shortest // 2), 5 * SHORT_TICK_NS)
+        self.tick_ns = max(min(TICK_NS, self.look_ns, silence_ns // 4), SHORT_TICK_NS)
+        self.next_look = 0
+        self.next_second = 0
+        self.draining = False
+        self.drain_until = 0
+        self.tell_at = self.cancel_at = FOREVER
+        """While stopping: when those who still answer are told, and when they are cancelled, monotonic ns."""
+        self.due = 0
+        self.timer: asyncio.TimerHandle | None = None
+
+    # -- time --------------------------------------------------------------------------------------------
+
+    def start(self, doors: Sequence[Door]) -> None:
+        """Opens the doors and starts the clock."""
+        self.doors = list(doors)
+        for door in self.doors:
+            door.open()
+        self.due = monotonic_ns()
+        self.turn()
+
+    def turn(self) -> None:
+        """One stroke of the clock."""
+        service = self.service
+        now = monotonic_ns()
+        self.beat = now
+        page = service.page
+        page[cells.HEARTBEAT] = now
+        page[cells.LOOP_LAG] = max(now - self.due, 0)
+        if now >= self.next_look or service.stopping:
+            self.look(now)
+        if now >= self.next_second:
+            self.next_second = now + LOOK_NS
+            self.on_second()
+        self._reopen(now)
+        if service.stopping:
+            self._stop_on(now)
+        pause = SHORT_TICK_NS if service.stopping else self.tick_ns
+        self.due = now + pause
+        self.timer = self.loop.call_later(pause / 1e9, self.turn)
+
+    def look(self, now: int) -> None:
+        """Deadlines, orphans, pings and gauges."""
+        service = self.service
+        self.next_look = now + self.look_ns
+        idle = 0
+        for connection in list(service.connections):
+            if connection.deadline <= now:
+                connection.expire(now)
+            else:
+                idle += connection.is_idle
+        for exchange, at in list(service.orphans.items()):
+            if at <= now:
+                del service.orphans[exchange]
+                if exchange.task is not None:
+                    exchange.task.cancel()
+        for tunnel, at in list(service.tunnels.items()):
+            if at <= now:
+                service.tunnels[tunnel] = tunnel.tick(now)
+        service.page[cells.CONNECTIONS] = len(service.connections)
+        service.page[cells.CONNECTIONS_IDLE] = idle
+
+    # -- doors -------------------------------------------------------------------------------------------
+
+    def able(self) -> bool:
+        """Whether another connection may come in."""
+        arriving = sum(door.arriving for door in self.doors)
+        return len(self.service.connections) + arriving < self.max_connections
+
+    def _reopen(self, now: int) -> None:
+        if self.service.stopping and not self.draining:
+            return
+        for door in self.doors:
+            if not door.is_open and now >= door.exhausted_until and self.able():
+                door.open()
+
+    # -- stopping ----------------------------------------------------------------------------------------
+
+    def stop(self, *, drain_queue: bool, dropped: int, code: int, tell_ns: int, cancel_ns: int) -> None:
+        """Begins the end: no new connections, answers say close, idle connections get a last moment.
+
+        With `drain_queue` every accept queue is emptied first, because nobody serves it after us; else those of
+        the doors whose bits (by position) are set in `dropped`. WebSockets are closed with `code`;
+        applications that still answer after `tell_ns` hear `http.disconnect`, after `cancel_ns` they are cancelled.
+        """
+        service = self.service
+        now = monotonic_ns()
+        service.stopping = True
+        service.keep_alive = False
+        for index, door in enumerate(list(self.doors)):
+            # Whoever owns a socket that is not ours keeps its queue.
+            if door.owned and (drain_queue or dropped >> index & 1):
+                door.last_accept = now
+            else:
+                self._leave(door)
+        self.draining = bool(self.doors)
+        self.drain_until = now + DRAIN_LIMIT_NS
+        grace = min(service.keepalive_ns, IDLE_GRACE_NS) if drain_queue else service.keepalive_ns
+        if drain_queue:
+            service.keepalive_ns = grace
+            service.greeting_ns = min(service.greeting_ns, IDLE_GRACE_NS)
+        self.tell_at, self.cancel_at = now + tell_ns, now + cancel_ns
+        for connection in list(service.connections):
+            connection.machine.keep_alive = False
+            if connection.is_idle:
+                connection.deadline = min(connection.deadline, now + grace)
+        for tunnel in list(service.tunnels):
+            tunnel.leave(code)
+        if self.timer is not None:
+            self.timer.cancel()
+        self.turn()
+
+    def _stop_on(self, now: int) -> None:
+        """What stopping still waits for."""
+        if self.draining:
+            for door in list(self.doors):
+                door.ready()
+                if (door.last_accept + DRAIN_NS <= now and not door.arriving) or now >= self.drain_until:
+                    self._leave(door)
+            self.draining = bool(self.doors)
+        if now >= self.tell_at:
+            self.tell_at = FOREVER
+            for connection in list(self.service.connections):
+                if connection.exchange is not None:
+                    connection.exchange.disconnect(gone=False)
+        if now >= self.cancel_at:
+            self.cancel_at = FOREVER
+            self._cancel_all()
+        if self.finished is not None and not self.finished.done() and self.is_finished():
+            self.finished.set_result(None)
+
+    def _cancel_all(self) -> None:
+        for exchange in list(self.service.running):
+            if exchange.task is not None:
+                exchange.task.cancel()
+
+    def _leave(self, door: Door) -> None:
+        door.close()
+        self.doors.remove(door)
+
+    def is_finished(self) -> bool:
+        """Whether nothing is left that anybody waits for."""
+        service = self.service
+        if self.doors or service.running:
+            return False
+        return all(connection.state is State.LINGERING for connection in service.connections)
+
+    def close(self) -> None:
+        """Ends every connection, whatever it is doing."""
+        for door in list(self.doors):
+            self._leave(door)
+        for connection in list(self.service.connections):
+            connection.abort()
+        self._cancel_all()
+
+    def stop_clock(self) -> None:
+        """No further stroke."""
+        if self.timer is not None:
+            self.timer.cancel()
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,344 @@
+"""What all connections of an event-loop worker share, and the one way a request gets its task and its account.
+
+`start` gives a request to the application, `settle` counts its answer, `_run` judges how the application ended.
+What the application may do is the bridge's; when a connection may end is the connection's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from bisect import bisect_left
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import Any, NamedTuple, Protocol
+
+from gunicorn.bridge.asgi import Application, AsgiExchange
+from gunicorn.bridge.exchange import ClientGone, Exchange
+from gunicorn.bridge.scope import HeaderPairs, ScopeOptions, websocket_scope
+from gunicorn.bridge.wsgi import answer_failure
+from gunicorn.drivers.aio.connection import FOREVER, Connection
+from gunicorn.drivers.ending import QuickStop
+from gunicorn.metrics.cells import (
+    ABORTED,
+    ACCEPTED,
+    BOUNDS_NS,
+    BYTES_OUT,
+    DURATION,
+    DURATION_SUM,
+    IN_FLIGHT,
+    NOTE,
+    NOTES,
+    QUEUE,
+    QUEUE_SUM,
+    REJECTED,
+    STATUS_CELLS,
+    TIMED_OUT,
+    WEBSOCKET_MESSAGES_IN,
+    WEBSOCKET_MESSAGES_OUT,
+    WEBSOCKETS,
+    Row,
+)
+from gunicorn.protocol.errors import ProtocolError
+from gunicorn.protocol.limits import Stamp, Timeouts
+from gunicorn.protocol.machine import Machine, Request
+
+_NOTE_SIZE = NOTE.size
+
+
+class Reporter(Protocol):
+    """Where a driver says what happened; the worker turns it into log lines."""
+
+    def rejected(self, connection: Any, error: ProtocolError) -> None:
+        """A client broke a rule of the wire."""
+        ...
+
+    def crashed(self, exchange: Exchange, error: BaseException) -> None:
+        """The application raised."""
+        ...
+
+    def warned(self, message: str) -> None:
+        """Something an operator should know."""
+        ...
+
+    def noticed(self, message: str) -> None:
+        """Something that is only interesting when debugging."""
+        ...
+
+
+class Tunnel(Protocol):
+    """What a connection becomes by an upgrade: `bridge.asgi_websocket.WebSocketExchange`."""
+
+    messages_in: int
+    messages_out: int
+
+    async def run(self, app: Application) -> None: ...
+    def feed(self, data: bytes) -> None: ...
+    def feed_eof(self) -> None: ...
+    def lost(self) -> None: ...
+    def leave(self, code: int) -> None: ...
+    def tick(self, now_ns: int) -> int: ...
+
+
+class ServiceOptions(NamedTuple):
+    """What a worker tells its driver; sizes in bytes, times in seconds."""
+
+    scope: ScopeOptions
+    timeouts: Timeouts
+    response_buffer: int = 1 << 20
+    sendfile: bool = True
+    disconnect_grace: float = 3.0
+
+
+class Service:
+    """See the module."""
+
+    def __init__(
+        self,
+        app: Application,
+        options: ServiceOptions,
+        row: Row,
+        stamp: Stamp,
+        reporter: Reporter,
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+    ) -> None:
+        """`context` is what the lifespan left behind: every request starts from a copy of it."""
+        self.app = app
+        self.options = options
+        self.reporter = reporter
+        self.stamp = stamp
+        self.page = row.page
+        self.notes = row.notes
+        self.loop = loop
+        self.context = context
+        self.connections: set[Connection] = set()
+        self.running: set[Any] = set()
+        """Exchanges whose application has not returned; an answer may be complete before."""
+        self.orphans: dict[Any, int] = {}
+        """Exchanges whose client left, and when their tasks are cancelled, monotonic ns."""
+        self.tunnels: dict[Any, int] = {}
+        """Upgraded connections, and when they want to be asked what is due, monotonic ns."""
+        self.free_notes = list(range(NOTES - 1))
+        self.websocket: Callable[..., Any] | None = None
+        """Makes the exchange of an upgrade to WebSocket, (machine, wire, peer, request, scope); None: not spoken."""
+        self.sendfile = options.sendfile
+        self.response_buffer = options.response_buffer
+        times = options.timeouts
+        self.handshake_ns = _ns(times.handshake)
+        self.header_ns = _ns(times.header)
+        self.greeting_ns = self.header_ns
+        self.body_ns = _ns(times.body)
+        self.write_ns = _ns(times.write)
+        self.keepalive_ns = int(times.keepalive * 1e9)
+        self.grace_ns = int(options.disconnect_grace * 1e9)
+        self.keep_alive = bool(self.keepalive_ns)
+        """Whether answers leave their connections open; False while stopping."""
+        self.stopping = False
+        self.before: Callable[[Exchange], None] | None = None
+        self.after: Callable[[Exchange], None] | None = None
+        self.access: Callable[[Exchange], None] | None = None
+        self.requests = 0
+        self.retire_at = -1
+        self.retire: Callable[[], None] = _nothing
+
+    # -- connections -------------------------------------------------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        """A connection is there, and its TLS handshake over."""
+        self.page[ACCEPTED] += 1
+        self.connections.add(connection)
+        if self.stopping:
+            connection.machine.keep_alive = False
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+
+    def rejected(self, connection: Connection, error: ProtocolError) -> None:
+        """A rule of the wire was broken."""
+        self.page[TIMED_OUT if error.status == 408 else REJECTED] += 1
+        self.reporter.rejected(connection, error)
+
+    # -- one request -------------------------------------------------------------------------------------
+
+    def start(self, connection: Connection, exchange: AsgiExchange) -> None:
+        """Gives the request to the application, in a task of its own."""
+        self.note(exchange, connection.machine)
+        exchange.task = self.loop.create_task(self._run(exchange), context=self.context.copy())
+
+    def note(self, exchange: Any, machine: Machine) -> None:
+        """A request is in the application's hands from here on."""
+        free = self.free_notes
+        exchange.note = note = free.pop() if free else NOTES - 1
+        exchange.started = started = monotonic_ns()
+        request = exchange.request
+        line = f"{request.method} {request.target}".encode("latin-1")
+        NOTE.pack_into(self.notes, note * _NOTE_SIZE, started, line)
+        self.page[IN_FLIGHT] += 1
+        self.running.add(exchange)
+        if not self.keep_alive:
+            machine.keep_alive = False
+
+    async def _run(self, exchange: AsgiExchange) -> None:
+        # How long the loop took to get here: what waits in an event loop waits for its other tasks.
+        exchange.queue_ns = monotonic_ns() - exchange.started
+        try:
+            if self.before is not None:
+                self.before(exchange)
+            await self.app(exchange.scope, exchange.receive, exchange.send)
+            if not exchange.close():
+                self._incomplete(exchange)
+        except QuickStop:
+            raise
+        except BaseException as error:
+            self._failed(exchange, error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        finally:
+            exchange.task = None
+            self.running.discard(exchange)
+            if self.orphans:
+                self.orphans.pop(exchange, None)
+
+    def settle(self, connection: Connection, exchange: Any) -> int:
+        """An answer is complete, or will never be: accounts for it. Returns the time, monotonic ns."""
+        ended = monotonic_ns()
+        page = self.page
+        exchange.duration_ns = duration = ended - exchange.started - exchange.queue_ns
+        page[QUEUE_SUM] += exchange.queue_ns
+        page[QUEUE + bisect_left(BOUNDS_NS, exchange.queue_ns)] += 1
+        page[DURATION_SUM] += duration
+        page[DURATION + bisect_left(BOUNDS_NS, duration)] += 1
+        self._count(exchange)
+        machine = connection.machine
+        if machine.overrun or machine.shortfall:
+            self._wrong_length(exchange)
+        return ended
+
+    def _count(self, exchange: Any) -> None:
+        """The part of the account that requests and WebSockets share."""
+        page = self.page
+        page[STATUS_CELLS.get(exchange.status[:1], ABORTED)] += 1
+        page[BYTES_OUT] += exchange.sent
+        page[IN_FLIGHT] -= 1
+        note = exchange.note
+        NOTE.pack_into(self.notes, note * _NOTE_SIZE, 0, b"")
+        if note != NOTES - 1:
+            self.free_notes.append(note)
+        if self.access is not None:
+            self.access(exchange)
+        if self.after is not None:
+            self.after(exchange)
+        self.requests += 1
+        if self.requests == self.retire_at:
+            self.retire()
+
+    # -- how it can end otherwise ------------------------------------------------------------------------
+
+    def _incomplete(self, exchange: AsgiExchange) -> None:
+        """The application returned and owes (a part of) its answer."""
+        if exchange.gone:
+            return
+        request = exchange.request
+        what = "without completing its answer" if exchange.head_sent else "without an answer"
+        self.reporter.warned(f"the application returned {what} to {request.method} {request.target}")
+        self._break_off(exchange)
+
+    def _failed(self, exchange: AsgiExchange, error: BaseException) -> None:
+        """The application raised; what it raises after its answer, or for want of a client, changes nothing."""
+        if isinstance(error, ClientGone) and exchange.gone:
+            return
+        if isinstance(error, asyncio.CancelledError):
+            if not exchange.done:
+                exchange.failure = error
+                if not exchange.gone:
+                    self._break_off(exchange)
+            return
+        exchange.failure = error
+        self.reporter.crashed(exchange, error)
+        if not exchange.done and not exchange.gone:
+            self._break_off(exchange)
+
+    def _break_off(self, exchange: AsgiExchange) -> None:
+        """Says 500 where nothing was said yet, else ends the connection so that nobody takes it for the whole."""
+        exchange.machine.keep_alive = False
+        exchange.done = True
+        exchange.wake()
+        if not answer_failure(exchange):
+            exchange.machine.abort()
+            exchange.gone = True
+        exchange.wire.answered(exchange)
+
+    def _wrong_length(self, exchange: Any) -> None:
+        machine, request = exchange.machine, exchange.request
+        what = "more bytes than its Content-Length (they were cut)" if machine.overrun else "fewer bytes than promised"
+        self.reporter.warned(f"the application answered {request.method} {request.target} with {what}")
+        machine.overrun = False
+
+    def orphan(self, exchange: Any) -> None:
+        """The client left: the application has a while to end by itself."""
+        if exchange.task is not None:
+            self.orphans[exchange] = monotonic_ns() + self.grace_ns
+
+    def abandoned(self, connection: Connection, exchange: AsgiExchange) -> None:
+        """Nobody waits for this answer any more."""
+        self.page[ABORTED] += 1 if exchange.status else 0
+        self.settle(connection, exchange)
+        self.orphan(exchange)
+        self.reporter.noticed(f"client {connection.machine.peer.host} left before the answer was complete")
+
+    # -- upgrades ----------------------------------------------------------------------------------------
+
+    def upgrade(self, connection: Connection, request: Request, headers: HeaderPairs) -> bool:
+        """Gives a WebSocket to the application; False where none are spoken, and HTTP goes on."""
+        if self.websocket is None:
+            return False
+        assert connection.base is not None
+        scope = websocket_scope(connection.base, request, headers)
+        machine = connection.machine
+        try:
+            exchange = self.websocket(machine, connection, machine.peer, request, scope)
+        except ProtocolError as error:
+            connection.reject(error)
+            return True
+        connection.tunnel = exchange
+        connection.deadline = FOREVER
+        exchange.queue_ns = 0
+        self.note(exchange, machine)
+        self.page[WEBSOCKETS] += 1
+        self.tunnels[exchange] = exchange.started
+        exchange.task = self.loop.create_task(self._run_tunnel(exchange), context=self.context.copy())
+        return True
+
+    async def _run_tunnel(self, exchange: Any) -> None:
+        try:
+            if self.before is not None:
+                self.before(exchange)
+            await exchange.run(self.app)
+        except (QuickStop, asyncio.CancelledError):
+            raise
+        except ClientGone:
+            pass  # what the application was told, and did not care to hear
+        except BaseException as error:
+            exchange.failure = error
+            self.reporter.crashed(exchange, error)
+        finally:
+            exchange.task = None
+            self.running.discard(exchange)
+            self.orphans.pop(exchange, None)
+            self.tunnels.pop(exchange, None)
+            page = self.page
+            page[WEBSOCKETS] -= 1
+            page[WEBSOCKET_MESSAGES_IN] += exchange.messages_in
+            page[WEBSOCKET_MESSAGES_OUT] += exchange.messages_out
+            exchange.duration_ns = monotonic_ns() - exchange.started
+            self._count(exchange)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * 1e9) if seconds else FOREVER

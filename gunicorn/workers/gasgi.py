@@ -1,0 +1,209 @@
+"""The asgi worker: one event loop, any number of requests side by side, WebSockets, and the application's lifespan."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import signal
+from collections.abc import Coroutine
+from time import monotonic_ns
+from types import FrameType
+from typing import Any, TypeVar
+
+from gunicorn import SERVER
+from gunicorn.bridge.lifespan import Lifespan, LifespanError
+from gunicorn.bridge.scope import ScopeOptions
+from gunicorn.config import slices
+from gunicorn.drivers.aio.connection import FOREVER
+from gunicorn.drivers.aio.door import Door, DoorOptions
+from gunicorn.drivers.aio.keeper import Keeper
+from gunicorn.drivers.aio.service import Service, ServiceOptions
+from gunicorn.drivers.ending import QuickStop
+from gunicorn.errors import WorkerBootError
+from gunicorn.host.clock import http_date
+from gunicorn.metrics import cells
+from gunicorn.protocol.limits import Stamp
+from gunicorn.workers.http import HttpWorker
+from gunicorn.workers.report import LogReporter
+
+T = TypeVar("T")
+
+GOING_AWAY, SERVICE_RESTART = 1001, 1012
+"""Close codes of WebSockets when the server stops, and when another worker takes over (RFC 6455 7.4.1)."""
+TELL_AT, CANCEL_AT = 0.9, 0.95
+"""Parts of `graceful_timeout` after which streams hear `http.disconnect`, and after which their tasks are cancelled."""
+QUICK_SECONDS = 1.5
+"""What a quick stop leaves to the application's own shutdown."""
+STUCK_SECONDS = 0.3
+"""A loop that did not hear of a quick stop for so long is blocked, and is left by force."""
+
+
+class ASGIWorker(HttpWorker):
+    """`worker_class = "asgi"`."""
+
+    loop: asyncio.AbstractEventLoop
+    service: Service
+    keeper: Keeper
+    quick = False
+
+    # -- signals -----------------------------------------------------------------------------------------
+
+    def init_signals(self) -> None:
+        """Nothing yet: who is told to stop while the application starts up just ends."""
+
+    def _install_signals(self) -> None:
+        """Python's own handlers: they run between two steps of the loop, and wake it."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1):
+            signal.signal(number, self._hear)
+            signal.siginterrupt(number, False)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if number == signal.SIGUSR1:
+            self.log.reopen_files()
+        elif number == signal.SIGTERM:
+            self.loop.call_soon_threadsafe(self.begin_stop)
+        elif not self.quick:
+            self.quick = True
+            self.alive = False
+            self.cfg.worker_int(self)
+            # An application that blocks the loop must not block the end.
+            signal.signal(signal.SIGALRM, _leave_by_force)
+            signal.setitimer(signal.ITIMER_REAL, STUCK_SECONDS)
+            self.loop.call_soon_threadsafe(self._end_now)
+
+    def _end_now(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        finished = self.keeper.finished
+        if finished is not None and not finished.done():
+            finished.set_result(None)
+
+    def begin_stop(self) -> None:
+        """TERM: answers what was begun; empties the accept queue too if the whole server stops."""
+        if not self.alive:
+            return
+        self.alive = False
+        stage = self.cells.rows[0].page[cells.PHASE]
+        patience = int(self.cfg.graceful_timeout * 1e9)
+        all_stop = stage == cells.Stage.DRAINING
+        self.keeper.stop(
+            drain_queue=all_stop,
+            dropped=self.row.page[cells.DROPPED],
+            code=GOING_AWAY if all_stop else SERVICE_RESTART,
+            tell_ns=int(patience * TELL_AT),
+            cancel_ns=int(patience * CANCEL_AT),
+        )
+
+    # -- composition -------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Starts the application up and composes the rest, before READY: what fails here fails the boot."""
+        assert self.wsgi is not None
+        app: Any = self.wsgi
+        self.loop = _new_loop(self.cfg.asgi_loop)
+        asyncio.set_event_loop(self.loop)
+        state: dict[str, Any] = {}
+        self.loop.set_exception_handler(self._report_stray)
+        self.lifespan = Lifespan(app, self.cfg.asgi_lifespan, self.loop.create_future, state, self._lifespan_died)
+        context = contextvars.copy_context()
+        self.lifespan_task = self.loop.create_task(self.lifespan.run(), context=context)
+        try:
+            self._finish(self.lifespan.startup())
+        except LifespanError as error:
+            raise WorkerBootError(str(error), own_fault=error.__cause__ is not None) from error.__cause__
+        if not self.lifespan.supported and self.lifespan.failure is not None:
+            self.log.debug("The application does not speak the lifespan protocol: %r", self.lifespan.failure)
+        self.compose(app, state, context)
+        self._install_signals()
+
+    def compose(self, app: Any, state: dict[str, Any], context: contextvars.Context) -> None:
+        """Makes service, doors and keeper from the settings; from here on nobody asks the configuration."""
+        cfg = self.cfg
+        options = ServiceOptions(
+            scope=ScopeOptions(cfg.root_path, state),
+            timeouts=slices.timeouts(cfg),
+            response_buffer=cfg.response_buffer,
+            sendfile=cfg.sendfile is not False,
+            disconnect_grace=cfg.asgi_disconnect_grace_period,
+        )
+        stamp = Stamp(SERVER, http_date())
+        reporter = LogReporter(self.log)
+        self.service = service = Service(app, options, self.row, stamp, reporter, self.loop, context)
+        self.attach_observers(service)
+        silence = int(self.timeout * 1e9) or FOREVER
+        self.keeper = Keeper(service, max_connections=cfg.worker_connections, silence_ns=silence)
+        self.keeper.on_second = self.every_second
+        door_options = DoorOptions(self.machine_factory(stamp), self.tls, cfg.workers == 1)
+        self.doors = [Door(service, listener, door_options, self.keeper.able) for listener in self.sockets]
+
+    def _finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs the loop until `work` is done, heartbeats going on meanwhile."""
+        return self.loop.run_until_complete(work)
+
+    def _report_stray(self, loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:  # noqa: ARG002
+        """What no task of ours is there to hear: callbacks that raised, tasks that nobody awaited."""
+        error = about.get("exception")
+        self.log.error("%s", about.get("message") or "Exception in the event loop", exc_info=error)
+
+    def _lifespan_died(self, error: BaseException) -> None:
+        self.log.error("The lifespan of the application ended while it served", exc_info=error)
+
+    # -- life --------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serves until the end, then lets the application shut down."""
+        loop = self.loop
+        self.keeper.finished = loop.create_future()
+        try:
+            # In the lifespan's context, so that callbacks which are nobody's see what its tasks see.
+            self.keeper.start(self.doors)
+            loop.run_until_complete(self.keeper.finished)
+        except QuickStop:
+            self.log.warning("The event loop is blocked; what it runs is broken off")
+        finally:
+            self._wind_up()
+
+    def _wind_up(self) -> None:
+        """Ends what still runs, in order: connections, tasks, lifespan, loop. Bounded in time."""
+        left = QUICK_SECONDS if self.quick else max(self.cfg.graceful_timeout * (1 - CANCEL_AT), QUICK_SECONDS)
+        self.keeper.close()
+        try:
+            self._finish(self._shut_down(left))
+            with contextlib.suppress(TimeoutError):
+                self._finish(asyncio.wait_for(self.loop.shutdown_asyncgens(), 0.5))
+        except QuickStop:
+            self.log.warning("The application did not shut down in time")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self.keeper.stop_clock()
+            self.service.page[cells.HEARTBEAT] = monotonic_ns()
+
+    async def _shut_down(self, seconds: float) -> None:
+        tasks = [exchange.task for exchange in self.service.running if exchange.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds / 2)
+        try:
+            await asyncio.wait_for(self.lifespan.shutdown(), None if not self.quick else seconds)
+        except TimeoutError:
+            self.log.warning("The application did not finish its shutdown within %.1f s", seconds)
+        except LifespanError as error:
+            self.log.error("%s", error, exc_info=error.__cause__)
+        self.lifespan_task.cancel()
+        await asyncio.wait([self.lifespan_task], timeout=seconds / 2)
+
+
+def _leave_by_force(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise QuickStop(0)
+
+
+def _new_loop(kind: str) -> asyncio.AbstractEventLoop:
+    if kind == "asyncio":
+        return asyncio.new_event_loop()
+    try:
+        import uvloop
+    except ImportError:
+        if kind == "uvloop":
+            raise WorkerBootError("asgi_loop is 'uvloop', which is not installed; install gunicorn[uvloop]") from None
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
