@@ -127,6 +127,8 @@ class Child:
         """When its state must have been left."""
         self.beat = 0
         """Its last heartbeat, as read from the cells for the plan at hand."""
+        self.told_at = 0
+        """When it was told to finish what it holds and leave."""
         self.retiring = 0
         """When it asked to be replaced."""
         self.reason = ""

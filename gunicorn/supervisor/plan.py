@@ -38,6 +38,8 @@ class Policy(NamedTuple):
     boot_timeout: int = 0
     quick_timeout: int = 3 * SECOND
     """What a child gets that is told to leave at once."""
+    overtaken_grace: int = 2 * SECOND
+    """What of `graceful_timeout` a draining child has for certain, even if a newer generation needs its place."""
     abort_grace: int = 2 * SECOND
     """From SIGABRT, in which it dumps its stacks, to SIGKILL."""
     max_boot_failures: int = 5
@@ -206,6 +208,8 @@ class PoolState:
         for child in self.children.values():
             if child.deadline:
                 child.deadline += gap
+            if child.told_at:
+                child.told_at += gap
 
 
 def backoff(failures: int) -> int:
@@ -235,8 +239,10 @@ def wake_at(pool: PoolState, now: int) -> int | None:
     times = [child.deadline for child in pool.children.values() if child.deadline]
     if pool.policy.timeout:
         times += [_beat(pool, c) + pool.policy.timeout for c in pool.children.values() if c.state is State.READY]
-    if pool.goal is Goal.SERVE and pool.retry_at > now:
-        times.append(pool.retry_at)
+    if pool.goal is Goal.SERVE:
+        if pool.retry_at > now:
+            times.append(pool.retry_at)
+        times += [_spared_until(pool, child) for child in _needs(pool, now, set()).overtaken]
     return min(times, default=None)
 
 
@@ -292,7 +298,22 @@ def _verdict(pool: PoolState) -> Halt | Abandon | None:
     return None
 
 
+class _Needs(NamedTuple):
+    """What brings a pool closer to its target and its generation."""
+
+    leave: list[Signal]
+    spawn: int
+    overtaken: list[Child]
+    """Draining children whose places a reload waits for, and who may keep them until `_spared_until`."""
+
+
 def _balance(pool: PoolState, now: int, overdue: set[int]) -> list[Order]:
+    needs = _needs(pool, now, overdue)
+    hurry = [Signal(c.pid, Event.QUIT, "overtaken") for c in needs.overtaken if now >= _spared_until(pool, c)]
+    return [*needs.leave, *hurry, *[Spawn(pool.generation)] * needs.spawn]
+
+
+def _needs(pool: PoolState, now: int, overdue: set[int]) -> _Needs:
     """Drains what is too much and spawns what is missing, in this order of preference: serve, renew, shrink."""
     standing = [c for c in pool.children.values() if c.standing and c.pid not in overdue]
     # Still booting for a reload that another one has overtaken: useless, and perhaps stuck for ever.
@@ -305,34 +326,54 @@ def _balance(pool: PoolState, now: int, overdue: set[int]) -> list[Order]:
 
     spare = _least_useful(fresh, len(fresh) - pool.target)
     spare_stale = _least_useful(stale, len(stale) - max(0, pool.target - ready))
-    orders: list[Order] = [Signal(c.pid, Event.DRAIN, "scale") for c in spare]
-    orders += [Signal(c.pid, Event.DRAIN, "superseded") for c in superseded]
-    orders += [Signal(c.pid, Event.DRAIN, "recycle" if c.retiring else "reload") for c in spare_stale]
+    leave = [Signal(c.pid, Event.DRAIN, "scale") for c in spare]
+    leave += [Signal(c.pid, Event.DRAIN, "superseded") for c in superseded]
+    leave += [Signal(c.pid, Event.DRAIN, "recycle" if c.retiring else "reload") for c in spare_stale]
 
-    kept = len(standing) - len(spare) - len(spare_stale)
     wanted = pool.target - (len(fresh) - len(spare))
-    if wanted > 0 and now >= pool.retry_at:
-        orders += [Spawn(pool.generation)] * _allowed(pool, wanted, kept, fresh, stale)
-    return orders
-
-
-def _allowed(pool: PoolState, wanted: int, kept: int, fresh: list[Child], stale: list[Child]) -> int:
-    """How many of the wanted may be forked now."""
+    if wanted <= 0 or now < pool.retry_at:
+        return _Needs(leave, 0, [])
     if pool.failures:
         # One probe at a time: a broken generation must not boot on every core again and again.
         probing = any(c.state is State.BOOTING for c in fresh)
-        return 0 if probing else min(wanted, 1)
-    missing = pool.target - kept
+        return _Needs(leave, 0 if probing else 1, [])
+    kept = len(standing) - len(spare) - len(spare_stale)
     if not stale:
-        return min(wanted, max(0, missing))
-    # Those who only ask to be recycled go one at a time; a reload may use the whole surge. Beside the
-    # standing there may be many that still drain: they never delay a replacement, but with them the
-    # surge does not grow beyond twice the target.
+        return _Needs(leave, max(0, min(wanted, pool.target - kept)), [])
+    # Those who only ask to be recycled go one at a time; a reload may use the whole surge.
     reloading = any(c.generation != pool.generation for c in stale)
     surge = pool.policy.surge(pool.target) if reloading else 1
-    unburied = len(pool.children) - sum(c.standing for c in pool.children.values())
-    ceiling = max(2 * pool.target, pool.target + surge) - kept - unburied
-    return max(0, min(wanted, max(missing, min(missing + surge, ceiling))))
+    spawn, short = _surge(pool, wanted, kept, len(spare) + len(spare_stale), surge)
+    return _Needs(leave, spawn, _overtaken(pool, short) if reloading else [])
+
+
+def _surge(pool: PoolState, wanted: int, kept: int, going: int, surge: int) -> tuple[int, int]:
+    """(how many of the wanted may be forked now, how many places that still drain are in the way of more).
+
+    Beside the `kept` there may be many that still drain, and `going` will in a moment. They never delay a
+    replacement of lost capacity, but with them the surge does not grow beyond twice the target. Who is being
+    ended by force does not count: nobody can say when the kernel lets go of it.
+    """
+    draining = going + sum(c.state is State.DRAINING for c in pool.children.values())
+    room = max(2 * pool.target, pool.target + surge) - kept - draining
+    missing = pool.target - kept
+    desired = min(wanted, missing + surge)
+    allowed = max(0, min(wanted, max(missing, min(missing + surge, room))))
+    return allowed, desired - room if desired > allowed else 0
+
+
+def _overtaken(pool: PoolState, places: int) -> list[Child]:
+    """Who has to give up so many places to a reload: those told to leave first, less those that hurry already.
+
+    Streams may stay open for ever, and new code must not wait for them.
+    """
+    draining = [c for c in pool.children.values() if c.state is State.DRAINING]
+    busy = sorted((c for c in draining if not c.hurried), key=lambda c: (c.told_at, c.age))
+    return busy[: max(0, places - (len(draining) - len(busy)))]
+
+
+def _spared_until(pool: PoolState, child: Child) -> int:
+    return child.told_at + pool.policy.overtaken_grace
 
 
 def _least_useful(children: Iterable[Child], count: int) -> list[Child]:

@@ -280,7 +280,11 @@ class Pool:
             case _:
                 child.reason = reason
                 self._remark(child, before, action, reason)
-                child.deadline = now + self._patience(before, action)
+                deadline = now + self._patience(before, action)
+                # Who is told to leave at once, and was leaving, must not win time by it.
+                hurry = before is State.DRAINING and action is Action.INT
+                child.deadline = min(child.deadline, deadline) if hurry else deadline
+                child.told_at = child.told_at or now
                 child.hurried = action is not Action.TERM
                 self._kill(child, _SIGNALS[action])
         self._cells.rows[child.slot].page[columns.STATE] = child.state
@@ -300,6 +304,12 @@ class Pool:
         elif action is Action.KILL and before is State.DRAINING and child.ready_at:
             self.log.warning(
                 "Worker (pid:%s) is killed: still busy when its time was over %s",
+                child.pid,
+                self._circumstances(child, reason),
+            )
+        elif action is Action.INT and before is State.DRAINING and self.state.goal is Goal.SERVE:
+            self.log.warning(
+                "Worker (pid:%s) shall leave at once: a newer generation needs its place %s",
                 child.pid,
                 self._circumstances(child, reason),
             )

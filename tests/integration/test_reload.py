@@ -138,6 +138,24 @@ def test_reloads_while_an_old_generation_still_drains(worker, tmp_path):
         assert old not in server.workers()
 
 
+def test_a_reload_never_waits_for_a_long_request_of_a_generation_before_the_last(worker, tmp_path):
+    """One worker, a request of 20 seconds, two reloads a second apart: the second overtakes it, and the log says so."""
+    options = ("-w", "1", "--graceful-timeout", "30")
+    with Server("tests.apps.slow:app", *worker, *options) as server, server.connect() as connection:
+        (first,) = server.wait_workers(1)
+        connection.send_request("GET", f"/?s=20&mark={tmp_path / 'mark'}")
+        eventually((tmp_path / "mark").exists, "the request runs")
+        server.signal(SIGHUP)
+        second = eventually(lambda: server.serving("/fast") - {first}, "the second generation")
+        time.sleep(1)
+        assert alive(first)
+        server.signal(SIGHUP)
+        eventually(lambda: server.serving("/fast") - {first} - second, "the third generation", 6)
+        server.wait_workers(1)
+        assert f"(pid:{first}) shall leave at once: a newer generation needs its place" in server.log()
+        assert "in flight 'GET /?s=20" in server.log()
+
+
 def test_hup_finishes_a_request_that_is_still_arriving(worker):
     with Server("tests.apps.echo:app", *worker) as server, server.connect() as connection:
         (old,) = server.wait_workers(1)

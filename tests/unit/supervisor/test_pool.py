@@ -233,6 +233,47 @@ def test_quit_after_drain_does_not_wait(nursery):
     assert one.deaths[0][1] == -signal.SIGKILL
 
 
+def holds_on(row):
+    """Drains for ever, with a request in flight, and ends at INT."""
+    signal.sigwait({signal.SIGTERM})
+    columns.NOTE.pack_into(row.notes, 0, time.monotonic_ns(), b"GET /stream HTTP/1.1")
+    signal.sigwait({signal.SIGINT})
+    return 0
+
+
+@pytest.mark.parametrize(("drains", "status"), [(holds_on, 0), (deaf, -signal.SIGKILL)])
+def test_a_reload_does_not_wait_for_what_older_generations_hold_open(nursery, drains, status):
+    one = nursery(1, Policy(graceful_timeout=3600 * SECOND, overtaken_grace=TENTH, quick_timeout=TENTH))
+    one.script = lambda child: Script(one.cells, child, then=drains if child.age == 1 else obedient)
+    one.until(lambda: ("settled", 1) in one.news)
+    (first,) = one.pids()
+    one.pool.renew(one.pool.state.policy)
+    one.until(lambda: ("settled", 2) in one.news)
+    assert one.deaths == []
+    one.pool.renew(one.pool.state.policy)
+    one.settle(3)
+    assert one.deaths[0] == (first, status)
+    loud = one.log.loud()
+    assert loud[0].startswith(
+        f"Worker (pid:{first}) shall leave at once: a newer generation needs its place (overtaken; "
+    )
+    if drains is holds_on:
+        assert "in flight 'GET /stream HTTP/1.1' for " in loud[0]
+        assert len(loud) == 1
+    else:
+        assert "was ended" in loud[-1]
+
+
+def test_to_leave_at_once_gives_nobody_more_time(nursery):
+    one = nursery(1, Policy(graceful_timeout=TENTH, overtaken_grace=0, quick_timeout=3600 * SECOND))
+    one.script = lambda child: Script(one.cells, child, then=deaf if child.age == 1 else obedient)
+    one.until(lambda: ("settled", 1) in one.news)
+    for generation in (2, 3):
+        one.pool.renew(one.pool.state.policy)
+        one.until(lambda generation=generation: ("settled", generation) in one.news)
+    assert one.deaths[0][1] == -signal.SIGKILL
+
+
 @pytest.mark.parametrize("gently", [True, False])
 def test_a_booting_child_ends_at_once_and_nobody_minds(nursery, gently):
     one = nursery(1, Policy(graceful_timeout=3600 * SECOND, quick_timeout=3600 * SECOND))

@@ -89,9 +89,12 @@ class World:
         elif action not in (Action.NOTHING, Action.BURY):
             self.sent.append((pid, action))
             child.reason = reason
-            child.hurried = action is not Action.TERM
             patience = {Action.TERM: policy.graceful_timeout, Action.INT: policy.quick_timeout}
-            child.deadline = self.now + patience.get(action, policy.abort_grace)
+            deadline = self.now + patience.get(action, policy.abort_grace)
+            leaving = child.told_at and action is Action.INT
+            child.deadline = min(child.deadline, deadline) if leaving else deadline
+            child.told_at = child.told_at or self.now
+            child.hurried = action is not Action.TERM
 
     # -- what the world does
 
