@@ -1,7 +1,8 @@
 """The servers that are measured, as data: which package, which version, which command line.
 
-Each package lives in a virtual environment of its own under .cache/bench, made on first use. Ours is
-installed there from a copy of the checkout, as a user would have it.
+Versions are pinned: a figure of last month and one of today speak of the same peer. Each package lives in
+a virtual environment of its own under .cache/bench, made on first use. Ours is installed there from a copy
+of the checkout, as a user would have it.
 """
 
 from __future__ import annotations
@@ -25,48 +26,109 @@ OURS = "ours"
 
 
 @dataclass(frozen=True)
+class Package:
+    """What pip installs into one environment. `server` is empty for this checkout."""
+
+    server: str
+    beside: tuple[str, ...] = ()
+    """What makes the server faster or lets it speak a protocol: shown with its version."""
+    frameworks: tuple[str, ...] = ()
+
+    @property
+    def requirements(self) -> list[str]:
+        return [*filter(None, [self.server]), *self.beside, *self.frameworks]
+
+    @property
+    def distribution(self) -> str:
+        return self.server.partition("==")[0].partition("[")[0] or "gunicorn"
+
+
+@dataclass(frozen=True)
 class Contender:
     """A server and how it is started. `arguments` follow `python -m`; {app} and {port} are filled in."""
 
     name: str
     package: str
     arguments: str
+    logged: str = "--access-logfile /dev/null"
+    """Further flags that switch the access log on."""
+    patient: str = ""
+    """Further flags that let it keep ten thousand idle connections for minutes."""
 
-    def command(self, app: str, port: int) -> list[str]:
+    def command(self, app: str, port: int | str, patient: bool = False) -> list[str]:
         filled = self.arguments.format(app=app, port=port)
-        return [str(python_of(self.package)), "-m", *filled.split()]
+        return [str(python_of(self.package)), "-m", *filled.split(), *(self.patient.split() if patient else ())]
 
+
+_FLASK = ("flask==3.1.3",)
+_ASGI = ("starlette==1.10.0", "fastapi==0.165.0")
+_UVLOOP = "uvloop==0.23.0"
 
 PACKAGES = {
-    OURS: "",
-    "gunicorn": "gunicorn",
-    "waitress": "waitress",
-    "granian": "granian",
+    OURS: Package("", (_UVLOOP, "websockets==17.4"), (*_FLASK, *_ASGI)),
+    "gunicorn": Package("gunicorn==27.0.1", (), _FLASK),
+    "waitress": Package("waitress==3.0.2"),
+    "granian": Package("granian==2.8.7", (_UVLOOP,)),
+    # Its extra `fast` asks for a later release of this parser than pip finds; it loads this one as well.
+    "gunicorn-asgi": Package("gunicorn==27.0.1", (_UVLOOP, "gunicorn_h1c==0.6.9"), _ASGI),
+    "uvicorn": Package("uvicorn==0.54.0", (_UVLOOP, "httptools==0.9.0", "websockets==17.4", "wsproto==1.3.2"), _ASGI),
+    "hypercorn": Package("hypercorn==0.18.0", (_UVLOOP, "wsproto==1.3.2"), _ASGI),
 }
-"""Environment -> what pip installs there; newest version. Flask comes with every one."""
+"""Environment -> what pip installs there."""
 
-_WSGI = "-b 127.0.0.1:{port} -w 1 --log-level warning"
+_ONE = "-b 127.0.0.1:{port} -w 1 --log-level warning"
+_PRELOAD = "-b 127.0.0.1:{port} -w 4 --preload --log-level warning"
+_UVICORN = (
+    "uvicorn --host 127.0.0.1 --port {port} --loop uvloop --http httptools --no-access-log --no-proxy-headers"
+    " --log-level warning"
+)
+_GRANIAN = "granian --host 127.0.0.1 --port {port} --workers 1 --http 1 --log-level warning"
+_KEEP = "--keep-alive 600 --worker-connections 20000"
 
-CONTENDERS = {
-    one.name: one
-    for one in (
-        Contender("ours sync", OURS, f"gunicorn -k sync {_WSGI} {{app}}"),
-        Contender("ours gthread", OURS, f"gunicorn -k gthread --threads 4 {_WSGI} {{app}}"),
-        Contender("ours preload", OURS, "gunicorn -b 127.0.0.1:{port} -w 4 --preload --log-level warning {app}"),
-        Contender("gunicorn sync", "gunicorn", f"gunicorn -k sync {_WSGI} {{app}}"),
-        Contender("gunicorn gthread", "gunicorn", f"gunicorn -k gthread --threads 4 {_WSGI} {{app}}"),
-        Contender(
-            "gunicorn preload", "gunicorn", "gunicorn -b 127.0.0.1:{port} -w 4 --preload --log-level warning {app}"
-        ),
-        Contender("waitress", "waitress", "waitress --listen=127.0.0.1:{port} {app}"),
-        Contender(
-            "granian wsgi",
-            "granian",
-            "granian --interface wsgi --host 127.0.0.1 --port {port} --workers 1 --blocking-threads 1"
-            " --http 1 --no-ws --log-level warning {app}",
-        ),
+
+def _uvicorn(name: str, websocket: str) -> Contender:
+    return Contender(
+        name,
+        "uvicorn",
+        f"{_UVICORN} --ws {websocket} {{app}}",
+        "--log-level info --access-log",
+        "--timeout-keep-alive 600",
     )
-}
+
+
+_ALL = (
+    Contender("ours sync", OURS, f"gunicorn -k sync {_ONE} {{app}}"),
+    Contender("ours gthread", OURS, f"gunicorn -k gthread --threads 4 {_ONE} {{app}}"),
+    Contender("ours preload", OURS, f"gunicorn {_PRELOAD} {{app}}"),
+    Contender("ours asgi", OURS, f"gunicorn -k asgi --asgi-loop uvloop {_ONE} {{app}}", patient=_KEEP),
+    Contender("gunicorn sync", "gunicorn", f"gunicorn -k sync {_ONE} {{app}}"),
+    Contender("gunicorn gthread", "gunicorn", f"gunicorn -k gthread --threads 4 {_ONE} {{app}}"),
+    Contender("gunicorn preload", "gunicorn", f"gunicorn {_PRELOAD} {{app}}"),
+    Contender(
+        "gunicorn asgi",
+        "gunicorn-asgi",
+        f"gunicorn -k asgi --asgi-loop uvloop --http-parser fast {_ONE} {{app}}",
+        patient=_KEEP,
+    ),
+    Contender("waitress", "waitress", "waitress --listen=127.0.0.1:{port} {app}"),
+    Contender("granian wsgi", "granian", f"{_GRANIAN} --interface wsgi --blocking-threads 1 --no-ws {{app}}"),
+    Contender(
+        "granian asgi",
+        "granian",
+        f"{_GRANIAN} --interface asgi --loop uvloop --runtime-threads 1 --no-ws {{app}}",
+    ),
+    Contender(
+        "granian websocket",
+        "granian",
+        f"{_GRANIAN} --interface asgi --loop uvloop --runtime-threads 1 --ws {{app}}",
+    ),
+    Contender("hypercorn", "hypercorn", f"hypercorn -k uvloop {_ONE} {{app}}"),
+    _uvicorn("uvicorn", "none"),
+    _uvicorn("uvicorn websockets", "websockets"),
+    _uvicorn("uvicorn websockets-sansio", "websockets-sansio"),
+    _uvicorn("uvicorn wsproto", "wsproto"),
+)
+CONTENDERS = {one.name: one for one in _ALL}
 
 
 def python_of(package: str) -> Path:
@@ -87,18 +149,32 @@ def alone() -> Iterator[None]:
         yield
 
 
-def prepare(packages: set[str]) -> None:
-    """Makes the environments that are missing; ours is installed again, it may have changed."""
+def prepare(packages: set[str]) -> dict[str, str]:
+    """Makes the environments that are missing or changed; ours is installed again, it may have changed.
+
+    Returns environment -> why it could not be made: a peer that does not install must not keep the others out.
+    """
+    failed = {}
     for package in sorted(packages):
-        target = CACHE / package
-        complete = target / "complete"
-        if not complete.exists():
-            print(f"making {target.relative_to(ROOT)}", flush=True)
-            venv.create(target, with_pip=True, symlinks=True, clear=True)
-            _pip(package, "flask", *filter(None, [PACKAGES[package]]))
-            complete.touch()
-        if package == OURS:
-            _install_checkout()
+        try:
+            _prepare(package)
+        except (subprocess.CalledProcessError, OSError) as error:
+            failed[package] = f"no environment for {package}: {error}"
+    return failed
+
+
+def _prepare(package: str) -> None:
+    target = CACHE / package
+    complete = target / "complete"
+    wanted = "\n".join([python_version(), *PACKAGES[package].requirements, ""])
+    if not complete.exists() or complete.read_text() != wanted:
+        print(f"making {target.relative_to(ROOT)}", flush=True)
+        venv.create(target, with_pip=True, symlinks=True, clear=True)
+        if PACKAGES[package].requirements:
+            _pip(package, *PACKAGES[package].requirements)
+        complete.write_text(wanted)
+    if package == OURS:
+        _install_checkout()
 
 
 def _install_checkout() -> None:
@@ -118,14 +194,17 @@ def _pip(package: str, *what: str) -> None:
 
 
 def version(package: str) -> str:
-    """What is installed, as its metadata says."""
-    name = PACKAGES[package] or "gunicorn"
-    code = f"import importlib.metadata as m; print(m.version({name!r}))"
+    """What is installed, as its metadata says: "0.54.0 (uvloop 0.23.0, httptools 0.9.0)"."""
+    row = PACKAGES[package]
+    names = [row.distribution, *(one.partition("==")[0] for one in row.beside)]
+    code = f"import importlib.metadata as m; print(*map(m.version, {names!r}))"
     # Away from the checkout: its own package would be found first.
     done = subprocess.run(
         [str(python_of(package)), "-c", code], check=True, capture_output=True, text=True, cwd=tempfile.gettempdir()
     )
-    return done.stdout.strip()
+    server, *beside = done.stdout.split()
+    libraries = ", ".join(f"{name} {number}" for name, number in zip(names[1:], beside, strict=True))
+    return f"{server} ({libraries})" if libraries else server
 
 
 def environment() -> dict[str, str]:

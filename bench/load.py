@@ -1,4 +1,4 @@
-"""The load: `wrk` on its own core, its report parsed; and a few clients that hold slow requests open."""
+"""The HTTP load: `wrk` on its own core, its report parsed; and a few clients that hold slow requests open."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ _UNIT = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 
 class LoadError(Exception):
-    """wrk is missing, or its report cannot be read."""
+    """The load cannot be made, or its report cannot be read."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk is told. `fields` are header lines, `script` a file of bench/apps."""
+    """What the client is told. `fields` are header lines, `script` a file of bench/apps."""
 
     connections: int = 64
     fields: tuple[str, ...] = ()
     script: str = ""
     path: str = "/"
+    size: int = 0
+    """Bytes of a WebSocket message."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,16 @@ class Report:
         return self.requests / self.seconds
 
 
+def pinned() -> list[str]:
+    """How a command line begins that makes load: on the core that is not the server's."""
+    return ["taskset", "-c", str(CLIENT_CORE)] if cores() > 1 else []
+
+
 def wrk(load: Load, port: int, seconds: float, apps: Path) -> Report:
     """Runs one thread of wrk. Raises LoadError."""
     if not shutil.which("wrk"):
         raise LoadError(MISSING)
-    pinned = ["taskset", "-c", str(CLIENT_CORE)] if cores() > 1 else []
-    command = [*pinned, "wrk", "--latency", "-t1", f"-c{load.connections}", f"-d{max(round(seconds), 1)}s"]
+    command = [*pinned(), "wrk", "--latency", "-t1", f"-c{load.connections}", f"-d{max(round(seconds), 1)}s"]
     for field in load.fields:
         command += ["-H", field]
     if load.script:

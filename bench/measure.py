@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.contenders import APPS, CONTENDERS
-from bench.frames import frames_per_request
-from bench.load import Holders, Report, wrk
+from bench.frames import ASGI, WSGI, frames_per_message, frames_per_request
+from bench.idle import Crowd, allow_files
+from bench.load import Holders, Load, LoadError, Report, wrk
 from bench.processes import Tree, free_port
 from bench.workloads import HANDLER_SECONDS, THREADS, Kind, Workload
+from bench.ws_load import echoes
 
 Figures = dict[str, float]
-MIB = 1024 * 1024
+KIB, MIB = 1024, 1024 * 1024
 SETTLE_SECONDS = 0.4
 """The longest queue a warm-up leaves: its connections times the slowest handler, shared by the threads."""
+IDLE_SECONDS = 1.0
+"""How long ten thousand connections rest before the memory is read."""
+BUSY_CLIENT = 0.95
+"""From here on the client is what is measured."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,9 @@ def measure(workload: Workload, who: str, pace: Pace) -> Figures:
     return _KINDS[workload.kind](workload, who, pace)
 
 
-def _tree(workload: Workload, who: str) -> Tree:
+def _tree(workload: Workload, who: str, patient: bool = False) -> Tree:
     port = free_port()
-    return Tree(CONTENDERS[who].command(workload.app, port), port, who)
+    return Tree(CONTENDERS[who].command(workload.app, port, patient), port, who)
 
 
 def _loaded(tree: Tree, workload: Workload, pace: Pace) -> tuple[Report, float]:
@@ -96,14 +101,60 @@ def _memory_and_start(workload: Workload, who: str, pace: Pace) -> Figures:
         }
 
 
-def _frames(workload: Workload, who: str, pace: Pace) -> Figures:
-    contender = CONTENDERS[who]
-    # frames.py adds the application and fills in the port of each run.
-    command = [part.replace("127.0.0.1:0", "127.0.0.1:{port}") for part in contender.command("", 0)]
+def _websocket(workload: Workload, who: str, pace: Pace) -> Figures:
+    with _tree(workload, who) as tree:
+        echoes(workload.load, tree.port, pace.warm)
+        before = tree.cpu_seconds()
+        report = echoes(workload.load, tree.port, pace.seconds)
+        cpu = tree.cpu_seconds() - before
+    if report.busy > BUSY_CLIENT:
+        raise LoadError(f"the client is the bottleneck: {report.rate:,.0f} messages/s, {report.busy:.0%} busy")
     return {
-        "frames": frames_per_request(command, who),
-        "frames_logged": frames_per_request([*command, "--access-logfile", os.devnull], who),
+        "messages": report.rate,
+        "message_cpu_us": cpu / max(report.messages, 1) * 1e6,
+        "client_busy": report.busy,
+        "errors": report.errors,
     }
+
+
+def _idle(workload: Workload, who: str, pace: Pace) -> Figures:
+    count = workload.load.connections
+    allow_files(count)
+    with _tree(workload, who, patient=True) as tree:
+        # What the server sets up once, for its first clients, is not the price of a connection.
+        wrk(Load(), tree.port, pace.warm, APPS)
+        time.sleep(SETTLE_SECONDS)
+        before = tree.pss_bytes()
+        with Crowd(tree.port, count) as crowd:
+            time.sleep(IDLE_SECONDS)
+            after = tree.pss_bytes()
+            alive = crowd.alive()
+    return {
+        "connection_kib": (after - before) / count / KIB,
+        "before_mib": before / MIB,
+        "after_mib": after / MIB,
+        "errors": count - alive,
+    }
+
+
+def _frames(workload: Workload, who: str, pace: Pace) -> Figures:
+    plain, logged = _framed(who)
+    application = ASGI if workload.app in ASGI else WSGI
+    return {
+        "frames": frames_per_request(plain, who, application=application),
+        "frames_logged": frames_per_request(logged, who, application=application),
+    }
+
+
+def _websocket_frames(workload: Workload, who: str, pace: Pace) -> Figures:
+    return {"message_frames": frames_per_message(_framed(who)[0], who)}
+
+
+def _framed(who: str) -> tuple[list[str], list[str]]:
+    """The command without and with access log; frames.py adds the application and fills in the port of each run."""
+    contender = CONTENDERS[who]
+    plain = contender.command("", "{port}")
+    return plain, [*plain, *contender.logged.split()]
 
 
 _KINDS: dict[Kind, Callable[[Workload, str, Pace], Figures]] = {
@@ -112,6 +163,9 @@ _KINDS: dict[Kind, Callable[[Workload, str, Pace], Figures]] = {
     Kind.ISOLATION: _isolation,
     Kind.TREE: _memory_and_start,
     Kind.FRAMES: _frames,
+    Kind.WEBSOCKET: _websocket,
+    Kind.WEBSOCKET_FRAMES: _websocket_frames,
+    Kind.IDLE: _idle,
 }
 HEADLINE = {
     Kind.THROUGHPUT: "rate",
@@ -119,5 +173,8 @@ HEADLINE = {
     Kind.ISOLATION: "multiple",
     Kind.TREE: "pss_mib",
     Kind.FRAMES: "frames",
+    Kind.WEBSOCKET: "messages",
+    Kind.WEBSOCKET_FRAMES: "message_frames",
+    Kind.IDLE: "connection_kib",
 }
 """The figure a target without a `figure` speaks of."""

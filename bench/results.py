@@ -25,18 +25,23 @@ from bench.workloads import Target, Workload
 
 RESULTS = ROOT / "bench" / "results"
 Rounds = Sequence[dict[str, Figures]]
+CPU_OF = {"rate": "cpu_us", "messages": "message_cpu_us"}
+"""A rate -> processor time of one of what it counts."""
 
 
 def assess(workload: Workload, target: Target, rounds: Rounds) -> dict[str, Any]:
     """A target with what was measured. `met` is None when no round had its contenders."""
     figure = target.figure or HEADLINE[workload.kind]
-    whole = [one for one in rounds if target.who in one and (not target.against or target.against in one)]
-    each = [one[target.who][figure] / (one[target.against][figure] if target.against else 1.0) for one in whole]
+    whole = [one for one in rounds if target.who in one and _peer(target, one, figure) is not None]
+    each, by_cpu = [], []
+    for one in whole:
+        peer = _peer(target, one, figure) or {}
+        each.append(one[target.who][figure] / peer.get(figure, 1.0))
+        if peer and figure in CPU_OF:
+            # Per request, so the smaller is the better: the peer's over ours reads like the ratio of rates.
+            cpu = CPU_OF[figure]
+            by_cpu.append(peer[cpu] / max(one[target.who][cpu], 0.1))
     value = statistics.median(each) if each else None
-    by_cpu = None
-    if target.against and whole and figure == "rate":
-        # Per request, so the smaller is the better: the peer's over ours reads like the ratio of rates.
-        by_cpu = statistics.median(one[target.against]["cpu_us"] / max(one[target.who]["cpu_us"], 0.1) for one in whole)
     return {
         "who": target.who,
         "against": target.against,
@@ -45,9 +50,18 @@ def assess(workload: Workload, target: Target, rounds: Rounds) -> dict[str, Any]
         "at_most": target.at_most,
         "value": _short(value),
         "each": [_short(one) for one in each],
-        "by_cpu": _short(by_cpu),
+        "by_cpu": _short(statistics.median(by_cpu) if by_cpu else None),
         "met": None if value is None else target.met(value),
     }
+
+
+def _peer(target: Target, one: dict[str, Figures], figure: str) -> Figures | None:
+    """The other side in a round: the best of the peers that ran, {} for an absolute target, None when none ran."""
+    if not target.against:
+        return {}
+    ran = [one[name] for name in target.peers if name in one]
+    best = min if target.at_most else max
+    return best(ran, key=lambda figures: figures[figure]) if ran else None
 
 
 def medians(rounds: Rounds) -> dict[str, Figures]:

@@ -22,7 +22,7 @@ from bench.workloads import WORKLOADS, Kind, Workload
 
 FULL = Pace(warm=2, seconds=6, rounds=5)
 QUICK = Pace(warm=1, seconds=1, rounds=1)
-REPEATS = {Kind.FRAMES: 0, Kind.TREE: 3}
+REPEATS = {Kind.FRAMES: 0, Kind.WEBSOCKET_FRAMES: 0, Kind.TREE: 3}
 """Frames are counted, once is enough; a start is short and easily disturbed, so it is taken three times as often."""
 
 
@@ -45,8 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if cores() < 2:
         print("one core only: server and load share it, the figures mean little", file=sys.stderr)
     with alone():
-        prepare({CONTENDERS[name].package for one in chosen for name in one.who if not _left_out(name, options)})
-        failures = sum(_run(workload, pace, folder, options) for workload in chosen)
+        runs = [(one, _who(one, options)) for one in chosen]
+        missing = prepare({CONTENDERS[name].package for _, who in runs for name in who})
+        for why in missing.values():
+            print(why, file=sys.stderr, flush=True)
+        failures = len(missing)
+        for workload, who in runs:
+            present = [name for name in who if CONTENDERS[name].package not in missing]
+            failures += _run(workload, present, pace, folder)
     if not options.quick:
         DOCUMENT.write_text(render())
     return 1 if failures else 0
@@ -64,14 +70,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _who(workload: Workload, options: argparse.Namespace) -> list[str]:
+    """The contenders of a workload that run: a workload that was named runs with all of them, quick or not."""
+    chosen = workload.quick if options.quick and not options.only else workload.who
+    return [name for name in chosen if not _left_out(name, options)]
+
+
 def _left_out(name: str, options: argparse.Namespace) -> bool:
     ours = CONTENDERS[name].package == OURS
     return bool(options.peers_only if ours else options.ours_only)
 
 
-def _run(workload: Workload, pace: Pace, folder: Path, options: argparse.Namespace) -> int:
+def _run(workload: Workload, who: Sequence[str], pace: Pace, folder: Path) -> int:
     """Measures a workload, prints as it goes; the number of measurements that failed."""
-    who = [name for name in workload.who if not _left_out(name, options)]
     repeat = pace.rounds * REPEATS.get(workload.kind, 1) or 1
     rounds: list[dict[str, Figures]] = []
     failures = 0
@@ -85,7 +96,7 @@ def _run(workload: Workload, pace: Pace, folder: Path, options: argparse.Namespa
                 failures += 1
                 print(f"  round {number}  {name}: {error}", file=sys.stderr, flush=True)
             else:
-                print(f"  round {number}  {name:18} {_line(workload, figures[name])}", flush=True)
+                print(f"  round {number}  {name:25} {_line(workload, figures[name])}", flush=True)
         rounds.append(figures)
     if any(rounds):
         result = document(workload, pace, [one for one in rounds if one])

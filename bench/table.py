@@ -28,6 +28,13 @@ UNITS = {
     "processes": ("processes", "{:.0f}"),
     "frames": ("frames", "{:.0f}"),
     "frames_logged": ("frames with access log", "{:.0f}"),
+    "messages": ("messages/s", "{:,.0f}"),
+    "message_cpu_us": ("CPU µs/message", "{:.1f}"),
+    "client_busy": ("client busy", "{:.0%}"),
+    "message_frames": ("frames", "{:.0f}"),
+    "connection_kib": ("KiB a connection", "{:.2f}"),
+    "before_mib": ("before, MiB", "{:.1f}"),
+    "after_mib": ("with all, MiB", "{:.1f}"),
     "errors": ("errors", "{:.0f}"),
 }
 NOT_MEASURED = "not measured yet"
@@ -62,7 +69,7 @@ def _targets(results: dict[str, dict[str, Any]]) -> str:
                 by_cpu = "" if ratio is None else f"{ratio:.4g} ×"
                 met = "yes" if found["targets"][place]["met"] else "**no**"
             what = _what(workload, target.figure)
-            who = f"{target.who}: " if workload.kind is Kind.FRAMES else ""
+            who = f"{target.who}: " if workload.kind in (Kind.FRAMES, Kind.WEBSOCKET_FRAMES) else ""
             lines.append(f"| {workload.title} | {who}{what} | {bound}{against} | {measured} | {by_cpu} | {met} |")
     return "\n".join(lines) + "\n"
 

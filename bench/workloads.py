@@ -31,11 +31,17 @@ class Kind(enum.Enum):
     ISOLATION = "p99 of a fast route while slow requests hold all threads but one, as a multiple of its idle p99"
     TREE = "proportional memory of all processes, and time from exec to the first answer, as a ratio to a peer"
     FRAMES = "Python frames entered for one request, own and standard library, without the application's"
+    WEBSOCKET = "messages a second that come back, one in flight a connection, as a ratio to a peer"
+    WEBSOCKET_FRAMES = "Python frames entered for one WebSocket message and its answer"
+    IDLE = "proportional memory an idle connection adds after its first request, as a ratio to a peer"
 
 
 @dataclass(frozen=True)
 class Target:
-    """A promise: `who`'s figure against `against` ("" = an absolute figure) is at least or at most `bound`."""
+    """A promise: `who`'s figure against `against` ("" = an absolute figure) is at least or at most `bound`.
+
+    `against` is a contender, or a name of BEST_OF: then the best of those counts, in each round.
+    """
 
     who: str
     bound: float
@@ -43,6 +49,10 @@ class Target:
     at_most: bool = False
     figure: str = ""
     """Which figure, where the workload has several."""
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        return BEST_OF.get(self.against, (self.against,))
 
     def met(self, value: float) -> bool:
         return value <= self.bound if self.at_most else value >= self.bound
@@ -59,28 +69,47 @@ class Workload:
     who: tuple[str, ...]
     targets: tuple[Target, ...]
     load: Load = SIXTY_FOUR
-    quick: bool = False
-    """Part of `--quick`."""
-
-
-def _sync(name: str, title: str, app: str, load: Load, bounds: dict[str, float], quick: bool = False) -> Workload:
-    return _ratios(name, title, app, load, "ours sync", bounds, quick)
+    quick: tuple[str, ...] = ()
+    """Who run under `--quick`; no one: it is left out."""
 
 
 def _ratios(
-    name: str, title: str, app: str, load: Load, ours: str, bounds: dict[str, float], quick: bool = False
+    name: str,
+    title: str,
+    app: str,
+    load: Load,
+    ours: str,
+    bounds: dict[str, float],
+    quick: tuple[str, ...] = (),
 ) -> Workload:
     targets = tuple(Target(ours, bound, against) for against, bound in bounds.items())
     return Workload(name, title, Kind.THROUGHPUT, app, (ours, *bounds), targets, load, quick)
 
 
+def _sync(
+    name: str, title: str, app: str, load: Load, bounds: dict[str, float], quick: tuple[str, ...] = ()
+) -> Workload:
+    return _ratios(name, title, app, load, "ours sync", bounds, quick)
+
+
+def _asgi(
+    name: str, title: str, app: str, bounds: dict[str, float], load: Load = SIXTY_FOUR, quick: tuple[str, ...] = ()
+) -> Workload:
+    return _ratios(name, title, app, load, "ours asgi", bounds, quick)
+
+
+BEST_OF = {"uvicorn's best": ("uvicorn websockets-sansio", "uvicorn websockets", "uvicorn wsproto")}
 _SYNC = {"gunicorn sync": 8.0, "waitress": 4.0, "granian wsgi": 0.8}
 _CLOSE = {"gunicorn sync": 3.0}
 _GTHREAD = {"gunicorn gthread": 6.0}
+_ASGI = {"uvicorn": 1.7, "gunicorn asgi": 2.5, "granian asgi": 1.0}
+_UPLOAD = {"uvicorn": 1.3}
+_FRAMEWORK = {"uvicorn": 1.0, "gunicorn asgi": 1.0, "hypercorn": 1.0}
 HANDLER_SECONDS, THREADS = 0.010, 4
+IDLE_CONNECTIONS = 10_000
 
 WORKLOADS = (
-    _sync("sync-hello", "sync, hello, keep-alive", "hello:app", SIXTY_FOUR, _SYNC, quick=True),
+    _sync("sync-hello", "sync, hello, keep-alive", "hello:app", SIXTY_FOUR, _SYNC, ("ours sync", *_SYNC)),
     _sync("sync-hello-close", "sync, hello, `Connection: close`", "hello:app", Load(fields=CLOSE), _CLOSE),
     _ratios(
         "gthread-hello",
@@ -89,7 +118,7 @@ WORKLOADS = (
         SIXTY_FOUR,
         "ours gthread",
         _GTHREAD,
-        quick=True,
+        ("ours gthread", *_GTHREAD),
     ),
     _sync(
         "sync-browser",
@@ -149,6 +178,58 @@ WORKLOADS = (
         "framed:app",
         ("ours sync", "ours gthread", "gunicorn sync", "gunicorn gthread"),
         (Target("ours sync", 35, at_most=True), Target("ours gthread", 35, at_most=True)),
-        quick=True,
+        quick=("ours sync", "ours gthread", "gunicorn sync", "gunicorn gthread"),
+    ),
+    _asgi("asgi-hello", "asgi, hello, keep-alive", "asgi_hello:app", _ASGI),
+    _asgi(
+        "asgi-browser",
+        "asgi, ten request and eight response fields, keep-alive",
+        "asgi_hello:eight",
+        _ASGI,
+        Load(fields=BROWSER),
+    ),
+    _asgi(
+        "asgi-post",
+        "asgi, POST 64 KiB read by the application",
+        "asgi_hello:read",
+        _UPLOAD,
+        Load(script="post64k.lua"),
+    ),
+    _asgi("asgi-stream", "asgi, stream of 100 × 1 KiB", "asgi_hello:stream", _UPLOAD),
+    _asgi("asgi-starlette", "asgi, Starlette, hello", "starlette_app:app", _FRAMEWORK),
+    _asgi("asgi-fastapi", "asgi, FastAPI, hello", "fastapi_app:app", _FRAMEWORK),
+    Workload(
+        "asgi-websocket",
+        "asgi, WebSocket echo, 16 connections, 128 bytes",
+        Kind.WEBSOCKET,
+        "asgi_hello:echo",
+        ("ours asgi", *BEST_OF["uvicorn's best"], "gunicorn asgi", "granian websocket", "hypercorn"),
+        (Target("ours asgi", 1.0, "uvicorn's best"),),
+        Load(connections=16, size=128),
+    ),
+    Workload(
+        "asgi-frames",
+        "asgi, Python frames per request, hello, keep-alive",
+        Kind.FRAMES,
+        "framed_asgi:app",
+        ("ours asgi", "uvicorn", "gunicorn asgi"),
+        (Target("ours asgi", 50, at_most=True),),
+    ),
+    Workload(
+        "asgi-websocket-frames",
+        "asgi, Python frames per WebSocket message of 128 bytes",
+        Kind.WEBSOCKET_FRAMES,
+        "framed_asgi:echo",
+        ("ours asgi", *BEST_OF["uvicorn's best"], "gunicorn asgi"),
+        (Target("ours asgi", 40, at_most=True),),
+    ),
+    Workload(
+        "asgi-idle",
+        "asgi, 10,000 idle keep-alive connections",
+        Kind.IDLE,
+        "asgi_hello:app",
+        ("ours asgi", "uvicorn"),
+        (Target("ours asgi", 1.0, "uvicorn", at_most=True),),
+        Load(connections=IDLE_CONNECTIONS),
     ),
 )

@@ -6,9 +6,9 @@ import pytest
 
 from bench import table
 from bench.load import LoadError, parse
-from bench.measure import Pace
+from bench.measure import HEADLINE, Pace
 from bench.results import assess, medians
-from bench.workloads import WORKLOADS, Kind, Target, Workload
+from bench.workloads import BEST_OF, WORKLOADS, Kind, Target, Workload
 
 REPORT = """Running 2s test @ http://127.0.0.1:8000/
   1 threads and 64 connections
@@ -65,6 +65,44 @@ def test_ratio_is_the_median_of_the_rounds_ratios() -> None:
 def test_rounds_without_both_sides_do_not_count() -> None:
     target = Target("a", 3.0, "b")
     assert assess(_workload(target), target, [{"a": {"rate": 1}}])["met"] is None
+
+
+def test_the_best_of_several_is_found_in_each_round() -> None:
+    """Two rounds, two winners; the processor time is the winner's, not the lowest."""
+    one, other = BEST_OF["uvicorn's best"][:2]
+    rounds = [
+        {
+            "a": {"messages": 100.0, "message_cpu_us": 10.0},
+            one: {"messages": 50.0, "message_cpu_us": 30.0},
+            other: {"messages": 20.0, "message_cpu_us": 1.0},
+        },
+        {"a": {"messages": 120.0, "message_cpu_us": 10.0}, other: {"messages": 30.0, "message_cpu_us": 50.0}},
+    ]
+    target = Target("a", 1.0, "uvicorn's best")
+    found = assess(Workload("w", "W", Kind.WEBSOCKET, "hello:app", ("a", one, other), (target,)), target, rounds)
+    assert found["each"] == [2, 4]
+    assert found["by_cpu"] == 4
+    assert found["against"] == "uvicorn's best"
+
+
+def test_the_best_of_a_price_is_the_lowest() -> None:
+    one, other = BEST_OF["uvicorn's best"][:2]
+    rounds = [{"a": {"connection_kib": 6.0}, one: {"connection_kib": 8.0}, other: {"connection_kib": 12.0}}]
+    target = Target("a", 1.0, "uvicorn's best", at_most=True)
+    found = assess(Workload("w", "W", Kind.IDLE, "hello:app", ("a", one, other), (target,)), target, rounds)
+    assert (found["value"], found["by_cpu"], found["met"]) == (0.75, None, True)
+
+
+def test_an_absolute_target_has_no_peer() -> None:
+    target = Target("a", 40, at_most=True)
+    workload = Workload("w", "W", Kind.WEBSOCKET_FRAMES, "hello:app", ("a",), (target,))
+    found = assess(workload, target, [{"a": {"message_frames": 41.0}}])
+    assert (found["value"], found["by_cpu"], found["met"]) == (41, None, False)
+
+
+def test_every_kind_has_a_headline_with_a_unit() -> None:
+    for kind in Kind:
+        assert HEADLINE[kind] in table.UNITS
 
 
 def test_at_most() -> None:
