@@ -36,6 +36,28 @@ def test_gauges_and_counters_part_the_columns() -> None:
     assert [*GAUGES, *COUNTERS] == list(range(cells.CELLS))
 
 
+def test_what_is_now_ends_with_its_owner_and_what_was_counted_stays() -> None:
+    assert {cells.CONNECTIONS, cells.WEBSOCKETS, cells.LOOP_LAG, cells.HEARTBEAT} <= set(GAUGES)
+    messages = {cells.WEBSOCKET_MESSAGES_IN, cells.WEBSOCKET_MESSAGES_OUT}
+    assert messages | {cells.LOOP_BLOCKS, cells.ACCEPTED} <= set(COUNTERS)
+
+
+def test_the_counter_of_a_status() -> None:
+    kinds = [cells.STATUS_1XX, cells.STATUS_2XX, cells.STATUS_3XX, cells.STATUS_4XX, cells.STATUS_5XX]
+    assert [cells.STATUS_CELLS[status[0]] for status in ("101", "204 No Content", "304", "429", "599")] == kinds
+    assert len(cells.STATUS_CELLS) == len(kinds)
+
+
+@given(st.integers(0, 20 * 10**9))
+def test_bounds_for_the_hot_path_are_those_of_the_buckets(ns: int) -> None:
+    table = Cells(0)
+    page = table.rows[0].page
+    observe(page, cells.DURATION_SUM, cells.DURATION, ns)
+    bucket = next((i for i, bound in enumerate(DURATION_BUCKETS) if ns / 1e9 <= bound), len(DURATION_BUCKETS))
+    assert page[cells.DURATION + bucket] == 1
+    assert list(cells.BOUNDS_NS) == [round(bound * 1e9) for bound in DURATION_BUCKETS]
+
+
 def test_rows_start_on_cache_lines_and_hold_everything() -> None:
     assert ROW_SIZE % 64 == 0
     assert cells.CELLS * 8 + NOTES * NOTE.size <= ROW_SIZE
