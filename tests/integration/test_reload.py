@@ -156,6 +156,21 @@ def test_a_reload_never_waits_for_a_long_request_of_a_generation_before_the_last
         assert "in flight 'GET /?s=20" in server.log()
 
 
+def test_a_row_of_reloads_loses_no_short_request(worker):
+    """Half a second of work, one worker, a reload before the last one has left: each has the time to end."""
+    with Server("tests.apps.slow:app", *worker, "-w", "1") as server:
+        server.wait_workers(1)
+        with Load(server.connect, connections=2, keep_alive=False, target="/?s=0.5") as load:
+            for count in range(2, 8):
+                server.signal(SIGHUP)
+                server.wait_log("booting worker", count=count)
+                load.progress(1)
+            tally = load.assert_clean()
+        assert len(tally.answers) > 3
+        server.wait_workers(1)
+        assert "shall leave at once" not in server.log()
+
+
 def test_hup_finishes_a_request_that_is_still_arriving(worker):
     with Server("tests.apps.echo:app", *worker) as server, server.connect() as connection:
         (old,) = server.wait_workers(1)
