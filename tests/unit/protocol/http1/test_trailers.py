@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import h11
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gunicorn.protocol.errors import ResponseError
+from gunicorn.protocol.fields import NO_TRAILERS
 from gunicorn.protocol.http1.connection import Http1
 from gunicorn.protocol.machine import Phase
 from tests.unit.protocol.http1.test_connection import GET, OK, answer, asked, post
@@ -104,3 +108,34 @@ def test_before_the_request_body_was_read():
     assert one.phase is Phase.BODY
     one.receive(b"abc")
     assert one.phase is Phase.IDLE
+
+
+NAMES = st.text("abcXYZ019-_.!", min_size=1, max_size=12).filter(lambda name: name.lower() not in NO_TRAILERS)
+VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_categories=["Cc"]), max_size=20)
+PIECES = st.lists(st.binary(max_size=40), max_size=4)
+
+
+@given(PIECES, st.lists(st.tuples(NAMES, VALUES.map(str.strip)), max_size=5))
+def test_an_independent_reader_finds_what_was_sent(pieces, fields):
+    """And the end where it is: the next answer on the connection is read as such."""
+    one = begun()
+    client = h11.Connection(h11.CLIENT)
+    client.send(h11.Request(method="GET", target="/", headers=[("Host", "h"), ("TE", "trailers")]))
+    client.send(h11.EndOfMessage())
+    out = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    out += b"".join(one.send_data(0, piece, False) for piece in pieces)
+    client.receive_data(out + one.send_trailers(0, fields))
+    assert isinstance(client.next_event(), h11.Response)
+    body = b""
+    while isinstance(event := client.next_event(), h11.Data):
+        body += event.data
+    assert isinstance(event, h11.EndOfMessage)
+    assert body == b"".join(pieces)
+    assert list(event.headers) == [(name.lower().encode(), value.encode("latin-1")) for name, value in fields]
+    assert client.trailing_data == (b"", False)
+    client.start_next_cycle()
+    client.send(h11.Request(method="GET", target="/", headers=[("Host", "h")]))
+    client.send(h11.EndOfMessage())
+    one.receive(GET)
+    client.receive_data(answer(one, status="404 Not Found"))
+    assert client.next_event().status_code == 404
