@@ -117,7 +117,8 @@ def _print_targets(targets: Sequence[dict[str, object]]) -> None:
             against = f" of {target['against']}" if target["against"] else ""
             bound = f"{'<=' if target['at_most'] else '>='} {target['bound']}"
             verdict = "met" if target["met"] else "NOT MET"
-            print(f"  target {target['who']} {target['figure']}{against} {bound}: {target['value']} {verdict}")
+            by_cpu = "" if target["by_cpu"] is None else f" ({target['by_cpu']} by CPU time)"
+            print(f"  target {target['who']} {target['figure']}{against} {bound}: {target['value']}{by_cpu} {verdict}")
 
 
 if __name__ == "__main__":

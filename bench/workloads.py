@@ -180,7 +180,7 @@ WORKLOADS = (
         (Target("ours sync", 35, at_most=True), Target("ours gthread", 35, at_most=True)),
         quick=("ours sync", "ours gthread", "gunicorn sync", "gunicorn gthread"),
     ),
-    _asgi("asgi-hello", "asgi, hello, keep-alive", "asgi_hello:app", _ASGI),
+    _asgi("asgi-hello", "asgi, hello, keep-alive", "asgi_hello:app", _ASGI, quick=("ours asgi", "uvicorn")),
     _asgi(
         "asgi-browser",
         "asgi, ten request and eight response fields, keep-alive",
@@ -214,6 +214,7 @@ WORKLOADS = (
         "framed_asgi:app",
         ("ours asgi", "uvicorn", "gunicorn asgi"),
         (Target("ours asgi", 50, at_most=True),),
+        quick=("ours asgi",),
     ),
     Workload(
         "asgi-websocket-frames",
