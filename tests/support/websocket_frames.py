@@ -72,6 +72,12 @@ def everything(websocket: WebSocket, pieces: Iterable[bytes]) -> tuple[list[Even
     return events, said
 
 
+def outcome(data: bytes, *, limit: int = 0, split: int | None = None, extensions=()) -> tuple[list[Event], bytes]:
+    """What `everything` says of a new connection that gets `data`, whole or in pieces of `split` bytes."""
+    pieces = [data] if split is None else [data[at : at + split] for at in range(0, len(data), split)]
+    return everything(machine(limit=limit, extensions=extensions), pieces)
+
+
 class Deflater:
     """permessage-deflate of a client, with or without context takeover."""
 

@@ -24,19 +24,16 @@ from gunicorn.protocol.websocket.events import LOST, Closed, Event, Pong, State,
 from gunicorn.protocol.websocket.frames import (
     CONTINUATION,
     CONTROL,
-    CONTROL_SIZE,
-    FIN,
-    LONGEST,
     OPCODE,
     PING,
     PONG,
-    RSV,
     RSV1,
     TEXT,
     WHOLE_BINARY,
     WHOLE_TEXT,
     FrameHead,
     binary_frame,
+    fault,
     plain_message,
     read_head,
     text_frame,
@@ -182,15 +179,18 @@ class WebSocket:
 
     def _begin(self, head: FrameHead, data: bytes, position: int, events: list[Event]) -> int:
         """Takes up a frame and as much of its payload as is there; the place behind that."""
-        wrong = self._wrong(head)
-        if wrong is not None:
-            self._fail(*wrong, events)
+        assembly = self._assembly
+        wrong = fault(head, assembly.open, self._coding is not None)
+        if wrong:
+            self._fail(_PROTOCOL_ERROR, wrong, events)
             return len(data)
         start = position + head.size
         end = start + head.length
-        assembly = self._assembly
         first = head.first
         if not first & CONTROL:
+            if head.length > self._limit - assembly.size:
+                self._fail(_TOO_BIG, self._too_big(), events)
+                return len(data)
             if self._coding is not None:
                 self._coding.room = self._limit - assembly.size if self._policy.max_message_size else None
             if first & ~RSV1 in _WHOLE and end <= len(data):
@@ -228,27 +228,6 @@ class WebSocket:
     def _give(self, message: str | bytes, events: list[Event]) -> None:
         events.append(message)
         self._given += len(message)
-
-    def _wrong(self, head: FrameHead) -> tuple[int, str] | None:
-        """(close code, reason) of a head that is refused before its payload; what it leaves the library finds."""
-        first, length = head.first, head.length
-        if not head.mask or length > LONGEST:
-            return _PROTOCOL_ERROR, "not masked" if not head.mask else "length of more than 63 bits"
-        if first & RSV and (first & RSV != RSV1 or self._coding is None or first & CONTROL or not first & OPCODE):
-            return _PROTOCOL_ERROR, "reserved bits must be 0"
-        if first & CONTROL:
-            if length > CONTROL_SIZE or not first & FIN:
-                return (
-                    _PROTOCOL_ERROR,
-                    "control frame too long" if length > CONTROL_SIZE else "fragmented control frame",
-                )
-            return None
-        goes_on = first & OPCODE == CONTINUATION
-        if goes_on is not self._assembly.open:
-            return _PROTOCOL_ERROR, "no message to continue" if goes_on else "message within a message"
-        if length > self._limit - (self._assembly.size if goes_on else 0):
-            return _TOO_BIG, self._too_big()
-        return None
 
     def _carry_on(self, piece: bytes, events: list[Event]) -> None:
         """More of the payload of the frame in the library; the frame itself, when that was the rest of it."""

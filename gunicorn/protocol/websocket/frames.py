@@ -67,6 +67,25 @@ def read_head(data: bytes, start: int) -> FrameHead | None:
     return FrameHead(data[start], end - start, length, mask)
 
 
+def fault(head: FrameHead, within: bool, compressible: bool) -> str:
+    """What is wrong with a frame, by its head alone; "" for nothing, and for what the library says at once anyway.
+
+    `within` says that a message has begun and not ended, `compressible` that RSV1 means a compressed message.
+    """
+    first, length = head.first, head.length
+    if not head.mask:
+        return "not masked"
+    if length > LONGEST:
+        return "length of more than 63 bits"
+    if first & RSV and (first & RSV != RSV1 or not compressible or first & CONTROL or not first & OPCODE):
+        return "reserved bits must be 0"
+    if first & CONTROL:
+        return "control frame too long or in fragments" if length > CONTROL_SIZE or not first & FIN else ""
+    if (first & OPCODE == CONTINUATION) is not within:
+        return "message within a message" if within else "no message to continue"
+    return ""
+
+
 def plain_message(data: bytes, limit: int) -> str | bytes | None:
     """The message that `data` is, if it is one masked frame of at most 64 KiB and `limit`; None for anything else.
 
