@@ -60,6 +60,9 @@ class _Nothing:
     def can_write_eof(self) -> bool:
         return False
 
+    def is_closing(self) -> bool:
+        return False
+
     def get_extra_info(self, name: str) -> None:  # noqa: ARG002
         return None
 
@@ -265,7 +268,8 @@ class Connection(asyncio.Protocol):
             now = self.service.settle(self, exchange)
         else:
             return
-        if self.machine.phase is _IDLE and not self.held and not self.paused:
+        machine = self.machine
+        if machine.phase is _IDLE and not self.held and not machine.pending and not self.paused:
             self.deadline = now + self.service.keepalive_ns
         else:
             self._next(now)
@@ -304,7 +308,11 @@ class Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Queues bytes; lost where the connection is."""
-        self.transport.write(data)
+        transport = self.transport
+        transport.write(data)
+        if transport.is_closing():
+            # A broken connection takes everything and is never full: who makes more must let the loop end it.
+            self.full = True
 
     async def drain(self) -> None:
         """Waits until the client has read on, or is gone."""
