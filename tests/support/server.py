@@ -24,7 +24,7 @@ from tests.support.twins import for_worker
 
 ROOT = Path(__file__).resolve().parents[2]
 WSGI_CLASSES = ["sync", "gthread"]
-WORKER_CLASSES = [*WSGI_CLASSES]
+WORKER_CLASSES = [*WSGI_CLASSES, "asgi"]
 START_DEADLINE = 15.0
 STOP_DEADLINE = 10.0
 
