@@ -7,7 +7,7 @@ waited for is a future that the transport makes. A message that breaks the order
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -43,6 +43,7 @@ class AsgiExchange(Exchange):
         "body_told",
         "done",
         "gone",
+        "headers",
         "held",
         "inbox",
         "left",
@@ -57,6 +58,8 @@ class AsgiExchange(Exchange):
         "wire",
     )
 
+    headers: Any
+    """The response fields as the application gave them, pairs of bytes."""
     note: int
     started: int
     """When the application got the request, monotonic ns; with `note` and `task` the driver's."""
@@ -68,7 +71,7 @@ class AsgiExchange(Exchange):
         self.request = request
         self.scope = scope
         self.status = ""
-        self.fields = ()
+        self.headers = None
         self.sent = self.held = 0
         self.head_sent = False
         self.environ = _NO_ENVIRON
@@ -175,33 +178,48 @@ class AsgiExchange(Exchange):
                 self.trailing = []
             else:
                 self._write(data, True)
-                self._complete()
+                self.done = True
+                if self.waiters is not None:
+                    self.wake()
+                self.wire.answered(self)
             if self.wire.full:
                 await self.wire.drain()
         else:
             await self._send_other(kind, message)
 
     def _start(self, message: Message) -> None:
+        """Remembers the head; it leaves together with the first body bytes, in one send."""
         if self.status:
             raise self._out_of_order("http.response.start")
         try:
-            status = STATUS_TEXT[message["status"]]
-            self.fields = _pairs(message.get("headers", ()))
+            self.status = STATUS_TEXT[message["status"]]
         except (KeyError, TypeError):
             raise ResponseError("http.response.start has no 'status' that is a number") from None
-        self.promised = bool(message.get("trailers", False))
-        self.status = status
+        self.headers = message.get("headers", ())
+        self.promised = message.get("trailers", False)
 
     def _write(self, data: bytes, last: bool) -> None:
         """Sends body bytes, the head before the first of them: alone they are one send."""
         if self.head_sent:
             out = self.machine.send_data(self.request.stream, data, last)
         else:
-            out = self.machine.respond(self.request.stream, self.status, self.fields, data, last)
+            try:
+                out = self.machine.respond(self.request.stream, self.status, self.headers, data, last)
+            except (TypeError, ValueError):
+                raise ResponseError(f"headers are pairs of bytes (name, value), not {self.headers!r:.200}") from None
             self.head_sent = True
         self.sent += len(data)
         if out:
             self.wire.send(out)
+
+    @property
+    def fields(self) -> Sequence[tuple[str, str]]:
+        """The response fields as text, for logs and hooks."""
+        return _pairs(self.headers or ())
+
+    @fields.setter
+    def fields(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
     def finish(self, data: bytes = b"") -> None:
         """The last of the answer, for those who answer in the application's place."""
@@ -284,7 +302,7 @@ class AsgiExchange(Exchange):
     async def _send_span(self, fd: int, offset: int, count: int, *, last: bool) -> None:
         """Past the machine where the file is the whole body and its length is told, else copied through it."""
         if last and not self.head_sent and self._tells_length(count):
-            out = self.machine.respond(self.request.stream, self.status, self.fields, b"", False)
+            out = self.machine.respond(self.request.stream, self.status, self.headers, b"", False)
             self.head_sent = True
             # The machine believes the answer complete before its bytes are out: nobody may ask for the next.
             self.wire.pause_reading()
@@ -306,10 +324,11 @@ class AsgiExchange(Exchange):
 
     def _tells_length(self, count: int) -> bool:
         """Whether the head says, or can say, that `count` bytes follow."""
-        for name, value in self.fields:
-            if name.lower() == "content-length":
-                return value == str(count)
-        self.fields = [*self.fields, ("Content-Length", str(count))]
+        size = str(count).encode("ascii")
+        for name, value in self.headers:
+            if name.lower() == b"content-length":
+                return bool(value == size)
+        self.headers = [*self.headers, (b"content-length", size)]
         return True
 
     def _out_of_order(self, kind: str) -> ResponseError:

@@ -133,8 +133,10 @@ class ResponseNames(Recent[int]):
 
     __slots__ = ()
 
-    def learn(self, key: str) -> int:
-        """Raises ResponseError for what is not a token."""
+    def learn(self, key: str | bytes) -> int:
+        """Raises ResponseError for what is not a token. Names of bytes (ASGI) are known beside those of str."""
+        if isinstance(key, bytes):
+            key = key.decode("latin-1")
         if not isinstance(key, str) or TOKEN.fullmatch(key) is None:
             raise ResponseError(f"not a field name: {quoted(str(key))}")
         name = key.lower()

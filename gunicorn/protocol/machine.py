@@ -26,8 +26,9 @@ from typing import Protocol
 from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.trust import Peer
 
-Fields = Iterable[tuple[str, str]]
-"""Response fields as PEP 3333 gives them: (name, value), native strings of latin-1 characters."""
+TextFields = Iterable[tuple[str, str]]
+Fields = TextFields | Iterable[tuple[bytes, bytes]]
+"""Response fields: (name, value), both str of latin-1 characters (PEP 3333) or both bytes (ASGI)."""
 
 
 class Phase(enum.IntEnum):
@@ -182,7 +183,7 @@ class Machine(Protocol):
 
     def send_data(self, stream: int, data: bytes, last: bool) -> bytes: ...
 
-    def send_trailers(self, stream: int, fields: Fields) -> bytes:
+    def send_trailers(self, stream: int, fields: TextFields) -> bytes:
         """Ends a body that `send_data` left open, with trailer fields where the framing has room for them.
 
         Chunked HTTP/1.1 and HTTP/2 do; elsewhere the fields are dropped (RFC 9110 6.5.1) and the body just ends.
@@ -202,7 +203,7 @@ class Machine(Protocol):
         """100 Continue (RFC 9110 10.1.1) if the client expects one and has not had it, else b""."""
         ...
 
-    def inform(self, stream: int, status: str, fields: Fields) -> bytes: ...
+    def inform(self, stream: int, status: str, fields: TextFields) -> bytes: ...
 
     def take_rest(self) -> bytes:
         """After an upgrade: the bytes that came behind the request; they belong to the new protocol."""

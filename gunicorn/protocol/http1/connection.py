@@ -23,7 +23,7 @@ from gunicorn.protocol.http1.encode import (
 from gunicorn.protocol.http1.examine import examine_head
 from gunicorn.protocol.http1.head import parse_head, repeat_head
 from gunicorn.protocol.limits import HttpPolicy, Stamp
-from gunicorn.protocol.machine import NO_EVENTS, Body, Event, Fields, Goodbye, Phase, Request
+from gunicorn.protocol.machine import NO_EVENTS, Body, Event, Fields, Goodbye, Phase, Request, TextFields
 from gunicorn.protocol.proxy import ProxyHeader, read_proxy_header
 from gunicorn.protocol.trust import Peer, TrustPolicy
 
@@ -325,7 +325,7 @@ class Http1:
             self._finish()
         return out
 
-    def send_trailers(self, stream: int, fields: Fields) -> bytes:
+    def send_trailers(self, stream: int, fields: TextFields) -> bytes:
         """The end of the body, with `fields` behind its last chunk if the client takes them. Raises ResponseError."""
         trailers = encode_trailers(fields, self._policy)
         end = self.send_data(stream, b"", True)
@@ -343,7 +343,7 @@ class Http1:
         self._finish()
         return allowed
 
-    def inform(self, stream: int, status: str, fields: Fields) -> bytes:  # noqa: ARG002
+    def inform(self, stream: int, status: str, fields: TextFields) -> bytes:  # noqa: ARG002
         """An interim response, or b"" for a client that cannot read one or has its final head."""
         interim = encode_interim(status, fields, self._policy)
         request = self._request

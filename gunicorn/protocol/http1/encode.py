@@ -7,6 +7,7 @@ and what was decided is told back. Native code may take the place of `encode_hea
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from gunicorn.protocol.errors import ProtocolError, ResponseError
 from gunicorn.protocol.fields import (
@@ -27,6 +28,7 @@ from gunicorn.protocol.machine import Request
 from gunicorn.protocol.status import reason
 
 Pair = tuple[str, str]
+Pairs = Iterable[Pair] | Iterable[tuple[bytes, bytes]]
 
 Decided = tuple[bytes, Framing, int, bool]
 """(head with its empty line, framing, Content-Length or -1, whether the connection ends with this response)."""
@@ -37,12 +39,13 @@ _UPGRADE = b"Connection: upgrade\r\n"
 _WITHOUT_BODY = frozenset({"HEAD", "CONNECT"})
 """Methods whose answers may end with their head; a set, because one look-up is cheaper than two comparisons."""
 _COLON = ": ".join
+_RAW_COLON = b": ".join
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
 def encode_head(
     status: str,
-    fields: Iterable[Pair],
+    fields: Pairs,
     size: int,
     last: bool,
     request: Request,
@@ -52,11 +55,13 @@ def encode_head(
 ) -> Decided:
     """The final head of the answer to `request`; `size` body bytes are at hand, all of them if `last`.
 
+    `fields` are pairs of str (latin-1, as WSGI has them) or of bytes (as ASGI has them).
     Raises ResponseError for a status, name, value or length that cannot be sent.
     """
     line, code, empty = policy.status_lines[status]
     kinds = policy.response_names
-    pairs = fields if type(fields) is list else list(fields)
+    pairs: Any = fields if type(fields) is list else list(fields)
+    raw = bool(pairs) and type(pairs[0][0]) is bytes
     length = -1
     stamped = stamp.lines
     persistence = b"" if request.version != "HTTP/1.0" else _KEEP_ALIVE
@@ -64,13 +69,15 @@ def encode_head(
         kind = kinds[name]
         if kind:
             if kind != LENGTH or length >= 0:
+                if raw:
+                    pairs, raw = _text(pairs), False
                 pairs, length, upgrade, wish, stamped = _sift(pairs, kinds, stamp)
                 close = close or wish
                 persistence = _UPGRADE if upgrade else persistence
                 break
             # Spelled out for what it costs: response_length says the same.
-            plain = type(value) is str and value.isdecimal() and value.isascii() and len(value) <= MAX_LENGTH_DIGITS
-            length = int(value) if plain else response_length(value)
+            digits = value.isdigit() if raw else type(value) is str and value.isdecimal() and value.isascii()
+            length = int(value) if digits and len(value) <= MAX_LENGTH_DIGITS else response_length(value)
     framing, said = Framing.LENGTH, b""
     if empty or request.method in _WITHOUT_BODY:
         pairs, framing, length, said, close = _bodiless(pairs, kinds, code, length, size, last, request, close)
@@ -81,12 +88,23 @@ def encode_head(
         persistence = _CLOSE
     # As encode_fields does, spelled out here for the cost of a call.
     try:
-        block = "\r\n".join([*map(_COLON, pairs), "\r\n"]).encode("latin-1")
+        if raw:
+            block = b"\r\n".join([*map(_RAW_COLON, pairs), b"\r\n"])
+        else:
+            block = "\r\n".join([*map(_COLON, pairs), "\r\n"]).encode("latin-1")
     except (TypeError, UnicodeEncodeError):
         raise _bad_value(pairs) from None
     if len(block.translate(None, CTL)) != len(block) - 2 * len(pairs) - 2:
         raise _bad_value(pairs)
     return b"".join((line, stamped, persistence, said, block)), framing, length, close
+
+
+def _text(pairs: Sequence[tuple[bytes, bytes]]) -> list[Pair]:
+    """Pairs of bytes as pairs of str. Raises ResponseError for what are none."""
+    try:
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
+    except (AttributeError, TypeError, ValueError):
+        raise _bad_value(pairs) from None
 
 
 def encode_fields(pairs: Sequence[Pair]) -> bytes:
@@ -109,18 +127,25 @@ def _frame(size: int, last: bool, chunks: bool) -> tuple[Framing, int, bytes]:
     return framing, length, _CHUNKED if framing is Framing.CHUNKED else b""
 
 
-def _bad_value(pairs: Sequence[Pair]) -> ResponseError:
+def _bad_value(pairs: Sequence[Any]) -> ResponseError:
     for pair in pairs:
         name, value = pair
-        if not isinstance(value, str):
-            return ResponseError(f"value of {quoted(name)} must be str, not {type(value).__name__}")
+        kind = bytes if isinstance(name, bytes) else str
+        if not isinstance(value, kind):
+            return ResponseError(
+                f"value of {_shown(name)} must be {kind.__name__}, as its name is, not {type(value).__name__}"
+            )
         try:
-            raw = value.encode("latin-1")
+            raw = value if isinstance(value, bytes) else value.encode("latin-1")
         except UnicodeEncodeError:
-            return ResponseError(f"value of {quoted(name)} is not latin-1: {quoted(value)}")
+            return ResponseError(f"value of {_shown(name)} is not latin-1: {_shown(value)}")
         if raw.translate(None, CTL) != raw:
-            return ResponseError(f"control character in the value of {quoted(name)}: {quoted(value)}")
-    return ResponseError("fields must be (name, value) pairs of str")
+            return ResponseError(f"control character in the value of {_shown(name)}: {_shown(value)}")
+    return ResponseError("fields must be (name, value) pairs, all of str or all of bytes")
+
+
+def _shown(text: str | bytes) -> str:
+    return quoted(text.decode("latin-1") if isinstance(text, bytes) else text)
 
 
 def _sift(pairs: Sequence[Pair], kinds: ResponseNames, stamp: Stamp) -> tuple[list[Pair], int, bool, bool, bytes]:
