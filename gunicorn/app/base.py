@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from gunicorn.app import loader
 from gunicorn.arbiter import Arbiter
-from gunicorn.arbiter.generation import tls_context
+from gunicorn.arbiter.generation import chosen_class, tls_context
 from gunicorn.config import (
     Config,
     Level,
@@ -25,7 +25,6 @@ from gunicorn.config import (
     Source,
     load,
     own_traceback,
-    resolve_worker_class,
 )
 from gunicorn.errors import EXIT_OK, AppLoadError, ConfigError, GunicornError
 from gunicorn.host.daemon import daemonize
@@ -195,9 +194,9 @@ class Application(BaseApplication):
         """Loads what a start would load: worker class, certificate, application. Raises GunicornError."""
         os.environ.update(self.cfg.env)
         cfg = self.cfg.freeze()
-        resolve_worker_class(cfg)
+        chosen_class(cfg)
         tls_context(cfg)
-        self.wsgi()
+        chosen_class(cfg, self.wsgi())
 
 
 def fail(problem: GunicornError) -> NoReturn:

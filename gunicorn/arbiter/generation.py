@@ -11,12 +11,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gunicorn.config import Settings, slices
+from gunicorn.config import Settings, resolve_worker_class, slices
 from gunicorn.errors import ConfigError
 from gunicorn.host.collector import rare_passes
 from gunicorn.net.address import Bind, parse_bind
 from gunicorn.net.listeners import Listener, ListenOptions
 from gunicorn.supervisor.plan import SECOND, Policy
+from gunicorn.workers.base import Worker
+from gunicorn.workers.choice import change_of_class
 
 if TYPE_CHECKING:
     import ssl
@@ -81,6 +83,18 @@ def check_protocol(cfg: Settings) -> None:
             source=str(cfg.provenance["protocol"]),
             hint="use 'http'",
         )
+
+
+def chosen_class(cfg: Settings, application: Any = None) -> tuple[type[Any], str]:
+    """The worker class and what the log calls it: the chosen one, or the one that the application needs.
+
+    `application` is None as long as it is not loaded; its worker looks then. Raises ConfigError where there is no
+    such class, AppLoadError where it cannot serve the application.
+    """
+    found = resolve_worker_class(cfg)
+    serves = found.interface if issubclass(found, Worker) else ""
+    change = change_of_class(cfg, found, serves, application)
+    return (found, cfg.worker_class_str) if change is None else (change.worker_class, change.name)
 
 
 def tls_context(cfg: Settings) -> ssl.SSLContext | None:

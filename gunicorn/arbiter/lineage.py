@@ -15,11 +15,12 @@ from gunicorn.arbiter.generation import (
     Generation,
     binds,
     check_protocol,
+    chosen_class,
     listen_options,
     preload,
     tls_context,
 )
-from gunicorn.config import Config, Settings, resolve_worker_class
+from gunicorn.config import Config, Settings
 from gunicorn.host.privileges import check_switch
 from gunicorn.net.listeners import Listener, open_listeners
 from gunicorn.supervisor import upgrade
@@ -36,6 +37,7 @@ class Lineage:
         self.app = app
         self.cfg = settings_of(app)
         self.worker_class: type[Any] = object
+        self.worker_name = ""
         self.listeners: list[Listener] = []
         self.generations: dict[int, Generation] = {}
         self.tls: ssl.SSLContext | None = None
@@ -46,11 +48,12 @@ class Lineage:
         """Puts in force what the settings say about the process itself. Raises GunicornError."""
         check_switch(self.cfg.uid, self.cfg.gid)
         self._environment.apply(self.cfg.env)
-        self.worker_class = resolve_worker_class(self.cfg)
+        self.worker_class, self.worker_name = chosen_class(self.cfg)
         check_protocol(self.cfg)
         self.tls = tls_context(self.cfg)
         if self.cfg.preload_app:
             preload(self.app)
+            self.worker_class, self.worker_name = chosen_class(self.cfg, self.app.callable)
 
     def open(self, on_retry: Callable[[str], object], wait: Callable[[float], object]) -> None:
         """Opens the first listeners, or takes over those of a service manager or an old server.

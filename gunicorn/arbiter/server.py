@@ -166,7 +166,7 @@ class Arbiter:
         self.lineage.generations[1] = self.lineage.describe()
         self.bus.subscribe("worker.ready", self._succeed)
         self.log.info("Listening at: %s (%s)", ", ".join(map(str, self.LISTENERS)), self.pid)
-        self.log.info("Using worker: %s", self.cfg.worker_class_str)
+        self.log.info("Using worker: %s", self.lineage.worker_name)
         for setting in self.cfg.unheeded():
             self.log.warning("This setting has no effect in this version: %s", setting)
         self.cells.rows[0].page[columns.PHASE] = Stage.SERVING
@@ -303,6 +303,8 @@ class Arbiter:
             self._fallback_target = self.num_workers
         if generation.listeners != before.listeners:
             self.log.info("Listening at: %s", ", ".join(map(str, generation.listeners)))
+        if generation.worker_class is not before.worker_class:
+            self.log.info("Using worker: %s", self.lineage.worker_name)
         self.lineage.generations[self.pool.renew(policy_of(self.cfg))] = generation
         self.num_workers = self.cfg.workers
 

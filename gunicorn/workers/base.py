@@ -12,10 +12,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gunicorn.config.settings import Settings
 from gunicorn.errors import AppLoadError
@@ -23,6 +23,8 @@ from gunicorn.host import privileges
 from gunicorn.host.collector import rare_passes
 from gunicorn.log.errors import crash_file
 from gunicorn.metrics import cells
+from gunicorn.workers.choice import change_of_class
+from gunicorn.workers.placeholder import asgi_page, wsgi_page
 
 if TYPE_CHECKING:
     import ssl
@@ -48,6 +50,9 @@ class Worker:
     `wsgi()`, `timeout` is half of the setting of that name, in seconds.
     """
 
+    interface: ClassVar[str] = ""
+    """The kind of application that `run` serves: "wsgi", "asgi", or "" where nobody but the class needs to know."""
+
     SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGABRT)
 
     def __init__(
@@ -66,7 +71,7 @@ class Worker:
         self.alive = True
         self.nr = 0
         self.reloader: Reloader | None = None
-        self.wsgi: Callable[..., Iterable[bytes]] | None = None
+        self.wsgi: Callable[..., Any] | None = None
         self.max_requests = _share(cfg.max_requests, cfg.max_requests_jitter)
         self.cells = cells.Cells(0)
         self.row = self.cells.rows[0]
@@ -94,6 +99,7 @@ class Worker:
         self.init_abort()
         # TERM and INT keep their defaults meanwhile: who is told to stop before it serves just ends.
         self.load_wsgi()
+        self.settle_class()
         self.init_signals()
         if self.cfg.reload:
             self.start_reloader()
@@ -114,7 +120,43 @@ class Worker:
                 raise
             self.log.error("The application could not be loaded; its next change will be tried: %s", error)
             self._load_failure = error.__cause__ or error
-            self.wsgi = broken_application(traceback.format_exc())
+            page = asgi_page if self.interface == "asgi" and self.cfg.interface != "wsgi" else wsgi_page
+            self.wsgi = page(traceback.format_exc())
+
+    def settle_class(self) -> None:
+        """Becomes what the loaded application needs, where nobody chose a worker class.
+
+        Raises AppLoadError where the chosen one cannot serve it. One worker a generation says so in the log.
+        """
+        if self._load_failure is not None:
+            return
+        change = change_of_class(self.cfg, type(self), self.interface, self.wsgi)
+        if change is not None:
+            self._become(change.worker_class)
+            if self._is_eldest():
+                self.log.info("Using worker: %s", change.name)
+
+    def _become(self, kind: type[Worker]) -> None:
+        """Turns this object into one of another of our classes.
+
+        The application is known only in the child, and by then the hooks `pre_fork` and `post_fork` have seen this
+        object, and may have put something on it: a second one would be a stranger to them. Classes written in
+        Python have the same layout, what the other constructor would have set is added, and nothing was started
+        yet but the handler of ABRT, which is installed again.
+        """
+        fresh = kind(self.age, self.ppid, self.sockets, self.app, self.timeout, self.cfg, self.log)
+        vars(self).update({name: value for name, value in vars(fresh).items() if name not in vars(self)})
+        self.__class__ = kind
+        self.init_abort()
+
+    def _is_eldest(self) -> bool:
+        """Whether no living worker of this generation was started earlier."""
+        page = self.row.page
+        generation, started = page[cells.GENERATION], page[cells.STARTED]
+        return not any(
+            row.page[cells.GENERATION] == generation and 0 < row.page[cells.STARTED] < started
+            for row in self.cells.rows[1:]
+        )
 
     def start_reloader(self) -> None:
         """Watches the code and asks the arbiter for a reload when it changes."""
@@ -191,15 +233,3 @@ def _share(requests: int, jitter: int) -> int:
     import random
 
     return requests + random.randint(0, jitter)
-
-
-def broken_application(text: str) -> Callable[..., Iterable[bytes]]:
-    """An application that answers every request with 500 and the traceback `text`, while its code is broken."""
-    body = text.encode("utf-8", "backslashreplace")
-
-    def show_traceback(_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        fields = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-        start_response("500 Internal Server Error", fields)
-        return [body]
-
-    return show_traceback

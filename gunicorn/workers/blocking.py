@@ -27,6 +27,7 @@ from gunicorn.workers.report import LogReporter
 class BlockingWorker(HttpWorker):
     """sync and gthread: a poller, its doors, and what happens at each signal and tick."""
 
+    interface = "wsgi"
     multithread = False
     service: Service
     poller: Poller

@@ -42,6 +42,7 @@ STUCK_SECONDS = 0.3
 class ASGIWorker(HttpWorker):
     """`worker_class = "asgi"`."""
 
+    interface = "asgi"
     loop: asyncio.AbstractEventLoop
     service: Service
     keeper: Keeper

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from gunicorn.bridge.kind import kind_of
+from gunicorn.config.classes import WORKER_CLASSES
 from gunicorn.config.settings import Settings
 from gunicorn.errors import AppLoadError
 from gunicorn.metrics import cells
-from gunicorn.workers.base import CHANGED, READY, Worker, broken_application
+from gunicorn.workers.base import CHANGED, READY, Worker
 
 
 class Served(Worker):
@@ -137,7 +139,118 @@ def test_term_ends_a_worker_that_has_no_pipe(worker):
     assert not one.alive
 
 
-def test_the_page_of_a_broken_application_survives_any_text():
-    answers = []
-    body = broken_application("caf\udce9 \N{SNOWMAN}")({}, lambda status, fields: answers.append(dict(fields)))
-    assert answers[0]["Content-Length"] == str(len(b"".join(body)))
+async def coroutine(scope, receive, send): ...
+
+
+class Asgi(Worker):
+    """Stands in for the asgi worker: it needs something that only its constructor makes."""
+
+    interface = "asgi"
+
+    def __init__(self, *args) -> None:
+        super().__init__(*args)
+        self.tasks: set[object] = set()
+
+    def handle_abort(self, sig, frame) -> None:
+        self.tasks.add(sig)
+
+    def prepare(self) -> None:
+        self.order.append("prepare asgi")
+
+    def run(self) -> None:
+        self.order.append("run asgi")
+
+
+class Blocking(Served):
+    interface = "wsgi"
+
+
+@pytest.fixture
+def stands_in(monkeypatch):
+    """Short names of worker classes that mean the two above."""
+    monkeypatch.setitem(WORKER_CLASSES, "sync", f"{__name__}.Blocking")
+    monkeypatch.setitem(WORKER_CLASSES, "asgi", f"{__name__}.Asgi")
+
+
+@pytest.fixture
+def default_worker(worker, stands_in):
+    def make(app, kind=Blocking, **settings):
+        one = worker(app, **settings)
+        one.__class__ = kind
+        return one
+
+    return make
+
+
+def test_where_nobody_chose_an_asgi_application_makes_an_asgi_worker(default_worker):
+    one = default_worker(lambda: coroutine, post_worker_init=lambda worker: worker.order.append(worker.mark))
+    one.mark = "set by pre_fork"
+    one.max_requests = 17
+    before = vars(one).copy()
+    one.init_process()
+    assert type(one) is Asgi
+    assert one.order == ["set by pre_fork", "prepare asgi", READY, "run asgi"]
+    assert one.log.lines[-1] == (
+        "Using worker: asgi, because the application is an ASGI application (set worker_class to choose)"
+    )
+    kept = {name: value for name, value in vars(one).items() if name in before and name not in ("wsgi", "booted")}
+    assert kept.items() <= before.items()
+    signal.raise_signal(signal.SIGABRT)
+    assert one.tasks == {signal.SIGABRT}
+
+
+def test_a_wsgi_application_changes_nothing(default_worker):
+    one = default_worker(lambda: hello)
+    one.init_process()
+    assert type(one) is Blocking
+    assert not [line for line in one.log.lines if "Using" in line]
+
+
+def test_an_unknown_application_changes_nothing(default_worker):
+    one = default_worker(lambda: print)
+    one.init_process()
+    assert type(one) is Blocking
+
+
+def test_only_the_eldest_of_a_generation_says_so(default_worker):
+    all_cells = cells.Cells(3)
+    for slot, generation, started in ((1, 1, 50), (2, 2, 100), (3, 2, 101)):
+        page = all_cells.rows[slot].page
+        page[cells.GENERATION], page[cells.STARTED] = generation, started
+    said = {}
+    for slot in (2, 3):
+        one = default_worker(lambda: coroutine)
+        one.cells, one.row = all_cells, all_cells.rows[slot]
+        one.init_process()
+        assert type(one) is Asgi
+        said[slot] = sum("Using worker" in line for line in one.log.lines)
+    assert said == {2: 1, 3: 0}
+
+
+@pytest.mark.parametrize("kind", [Blocking, Served, Asgi])
+def test_a_class_that_is_not_the_default_one_is_never_changed(default_worker, kind):
+    """A subclass by an embedding program, say: whoever made it knows what it does."""
+
+    class Mine(kind):
+        pass
+
+    one = default_worker(lambda: coroutine, Mine)
+    if kind is Blocking:
+        with pytest.raises(AppLoadError, match="is an ASGI application"):
+            one.init_process()
+        assert one.order == []
+    else:
+        one.tasks = set()
+        one.init_process()
+    assert type(one) is Mine
+
+
+@pytest.mark.parametrize("kind", [Blocking, Asgi])
+def test_the_page_of_a_broken_application_speaks_what_its_worker_serves(default_worker, kind):
+    def load():
+        raise AppLoadError("app.py: boom", own_fault=True) from ValueError("boom")
+
+    one = default_worker(load, kind, reload=True, reload_engine="poll")
+    one.init_process()
+    assert type(one) is kind
+    assert kind_of(one.wsgi).value == kind.interface
