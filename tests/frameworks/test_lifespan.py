@@ -1,0 +1,86 @@
+"""Startup, shutdown, what lives between them; context variables; where the application is mounted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from signal import SIGTERM
+
+import pytest
+
+from tests.frameworks.served import Served, prepare, unexpected
+from tests.frameworks.table import Framework
+
+
+@pytest.mark.capability("lifespan")
+def test_lifespan(pair: tuple[Framework, str], tmp_path: Path) -> None:
+    framework, loop = pair
+    with prepare(framework, loop, tmp_path) as server:
+        assert server.get("/text").text == "hello"
+        assert (tmp_path / "started").exists()
+        assert not (tmp_path / "stopped").exists()
+        server.stop(SIGTERM)
+        assert (tmp_path / "stopped").read_text() == "yes"
+        assert unexpected(server.log()) == []
+
+
+def test_a_stop_is_clean(pair: tuple[Framework, str], tmp_path: Path) -> None:
+    """With lifespan or without: who does not know that protocol is served nevertheless, and nothing is said of it."""
+    framework, loop = pair
+    with prepare(framework, loop, tmp_path) as server:
+        assert server.get("/text").text == "hello"
+        server.stop(SIGTERM)
+        assert unexpected(server.log()) == []
+
+
+@pytest.mark.capability("state")
+def test_state(served: Served) -> None:
+    first, second = served.json("/state"), served.json("/state")
+    assert first["started"] == second["started"] == "set at startup"
+    assert second["requests"] == first["requests"] + 1
+
+
+@pytest.mark.capability("own state")
+def test_what_a_request_adds_to_the_state_is_gone_with_it(served: Served) -> None:
+    with served.connect() as connection:
+        for target in ("/state", "/fresh-state", "/fresh-state"):
+            response = connection.request("GET", target)
+        assert json.loads(response.body) == {"mine": False}
+
+
+@pytest.mark.capability("context")
+def test_context_on_one_connection(served: Served) -> None:
+    """What one request set in its context the next on the same connection does not see."""
+    with served.connect() as connection:
+        for value in ("one", "two", "three"):
+            told = json.loads(connection.request("GET", f"/context?value={value}").body)
+            assert (told["before"], told["after"]) == ("unset", value)
+
+
+@pytest.mark.capability("context")
+def test_context_of_concurrent_requests(served: Served, key: str) -> None:
+    with served.connect() as one, served.connect() as two:
+        one.send_request("GET", f"/context?value=one&key={key}")
+        two.send_request("GET", f"/context?value=two&key={key}")
+        for value in ("one", "two"):
+            served.wait_mark(key, value)
+        for _ in range(2):
+            served.open(key)
+        told = [json.loads(connection.read_response().body) for connection in (one, two)]
+        assert [(each["before"], each["after"]) for each in told] == [("unset", "one"), ("unset", "two")]
+
+
+@pytest.mark.capability("lifespan context")
+def test_context_set_at_startup(served: Served) -> None:
+    assert served.json("/context?value=any")["lifespan"] == "set at startup"
+
+
+@pytest.mark.capability("root path")
+def test_root_path(pair: tuple[Framework, str], tmp_path: Path) -> None:
+    """The application is mounted under /api by a proxy that takes the prefix away."""
+    framework, loop = pair
+    with prepare(framework, loop, tmp_path, "--root-path", "/api") as server:
+        response = server.get("/root", [("Host", "shop.example")])
+        assert response.status == 200, response
+        assert json.loads(response.body) == {"root_path": "/api", "url": "http://shop.example/api/text"}
+        assert unexpected(server.log()) == []
