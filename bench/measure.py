@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bench.contenders import APPS, CONTENDERS
 from bench.frames import ASGI, WSGI, frames_per_message, frames_per_request
 from bench.idle import Crowd, allow_files
-from bench.load import Holders, Load, LoadError, Report, wrk
-from bench.processes import Tree, free_port
+from bench.load import Holders, Load, LoadError, wrk
+from bench.processes import SERVER_CORE, Core, Tree, free_port
 from bench.workloads import HANDLER_SECONDS, THREADS, Kind, Workload
 from bench.ws_load import echoes
 
 Figures = dict[str, float]
+Outcome = TypeVar("Outcome")
 KIB, MIB = 1024, 1024 * 1024
 SETTLE_SECONDS = 0.4
 """The longest queue a warm-up leaves: its connections times the slowest handler, shared by the threads."""
@@ -43,12 +45,22 @@ def _tree(workload: Workload, who: str, patient: bool = False) -> Tree:
     return Tree(CONTENDERS[who].command(workload.app, port, patient), port, who)
 
 
-def _loaded(tree: Tree, workload: Workload, pace: Pace) -> tuple[Report, float]:
-    """The report, and the processor seconds the tree used for it."""
-    _warm(workload, tree, pace)
-    before = tree.cpu_seconds()
-    report = wrk(workload.load, tree.port, pace.seconds, APPS)
-    return report, tree.cpu_seconds() - before
+@dataclass(frozen=True)
+class Use:
+    """What a tree used of its core while a load ran: processor seconds, and the share that others took."""
+
+    cpu: float
+    others: float
+
+    def each(self, count: int) -> float:
+        """Microseconds of processor time for one of `count`."""
+        return self.cpu / max(count, 1) * 1e6
+
+
+def _using(tree: Tree, load: Callable[[], Outcome]) -> tuple[Outcome, Use]:
+    core, before = Core(SERVER_CORE, tree), tree.cpu_seconds()
+    outcome = load()
+    return outcome, Use(tree.cpu_seconds() - before, core.others())
 
 
 def _warm(workload: Workload, tree: Tree, pace: Pace) -> None:
@@ -59,12 +71,14 @@ def _warm(workload: Workload, tree: Tree, pace: Pace) -> None:
 
 def _throughput(workload: Workload, who: str, pace: Pace) -> Figures:
     with _tree(workload, who) as tree:
-        report, cpu = _loaded(tree, workload, pace)
+        _warm(workload, tree, pace)
+        report, use = _using(tree, lambda: wrk(workload.load, tree.port, pace.seconds, APPS))
     return {
         "rate": report.rate,
-        "cpu_us": cpu / max(report.requests, 1) * 1e6,
+        "cpu_us": use.each(report.requests),
         "p50_ms": report.p50 * 1e3,
         "p99_ms": report.p99 * 1e3,
+        "others": use.others,
         "errors": report.errors,
     }
 
@@ -104,15 +118,14 @@ def _memory_and_start(workload: Workload, who: str, pace: Pace) -> Figures:
 def _websocket(workload: Workload, who: str, pace: Pace) -> Figures:
     with _tree(workload, who) as tree:
         echoes(workload.load, tree.port, pace.warm)
-        before = tree.cpu_seconds()
-        report = echoes(workload.load, tree.port, pace.seconds)
-        cpu = tree.cpu_seconds() - before
+        report, use = _using(tree, lambda: echoes(workload.load, tree.port, pace.seconds))
     if report.busy > BUSY_CLIENT:
         raise LoadError(f"the client is the bottleneck: {report.rate:,.0f} messages/s, {report.busy:.0%} busy")
     return {
         "messages": report.rate,
-        "message_cpu_us": cpu / max(report.messages, 1) * 1e6,
+        "message_cpu_us": use.each(report.messages),
         "client_busy": report.busy,
+        "others": use.others,
         "errors": report.errors,
     }
 

@@ -119,6 +119,33 @@ class Tree:
         return sum(_pss(pid) for pid in self.pids)
 
 
+class Core:
+    """One processor core from now on: what ran on it besides a tree, as a share of the time."""
+
+    def __init__(self, number: int, tree: Tree) -> None:
+        self._number = number
+        self._tree = tree
+        self._began, self._ran, self._own = self._read()
+
+    def _read(self) -> tuple[float, float, float]:
+        """Seconds: of the clock, of every process on the core, of the tree. Interrupts are no one's."""
+        return time.perf_counter(), core_seconds(self._number), self._tree.cpu_seconds()
+
+    def others(self) -> float:
+        """Between 0 and 1. Figures of a core that was shared say little."""
+        now, ran, own = self._read()
+        return max((ran - self._ran) - (own - self._own), 0.0) / (now - self._began)
+
+
+def core_seconds(number: int) -> float:
+    """User, nice and system time of a core (proc(5), /proc/stat)."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{number}":
+            return sum(map(int, fields[:3])) / TICKS
+    raise ValueError(f"no core {number}")
+
+
 def members(session: int) -> list[int]:
     """Process ids of a session."""
     found = []

@@ -17,7 +17,7 @@ from bench.load import MISSING, LoadError
 from bench.measure import HEADLINE, Figures, Pace, measure
 from bench.processes import StartError, cores
 from bench.results import RESULTS, document, write
-from bench.table import DOCUMENT, UNITS, render
+from bench.table import DOCUMENT, TROUBLE, UNITS, render
 from bench.workloads import WORKLOADS, Kind, Workload
 
 FULL = Pace(warm=2, seconds=6, rounds=5)
@@ -107,7 +107,7 @@ def _run(workload: Workload, who: Sequence[str], pace: Pace, folder: Path) -> in
 
 def _line(workload: Workload, figures: Figures) -> str:
     first = HEADLINE[workload.kind]
-    keys = [first, *(key for key in figures if key != first)]
+    keys = [first, *(key for key in figures if key != first and figures[key] > TROUBLE.get(key, -1.0))]
     return "  ".join(f"{UNITS[key][1].format(figures[key])} {UNITS[key][0]}" for key in keys if key in UNITS)
 
 

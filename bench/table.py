@@ -35,8 +35,11 @@ UNITS = {
     "connection_kib": ("KiB a connection", "{:.2f}"),
     "before_mib": ("before, MiB", "{:.1f}"),
     "after_mib": ("with all, MiB", "{:.1f}"),
+    "others": ("core taken by others", "{:.0%}"),
     "errors": ("errors", "{:.0f}"),
 }
+TROUBLE = {"errors": 0.0, "others": 0.05}
+"""Figures that are shown only where one is above this."""
 NOT_MEASURED = "not measured yet"
 
 
@@ -78,11 +81,13 @@ def _what(workload: Workload, figure: str) -> str:
     return UNITS[figure or HEADLINE[workload.kind]][0]
 
 
+def _speaks(key: str, values: list[float]) -> bool:
+    return key not in TROUBLE or max(values) > TROUBLE[key]
+
+
 def _figures(workload: Workload, result: dict[str, Any]) -> str:
     medians = result["medians"]
-    keys = [
-        key for key in next(iter(medians.values())) if key != "errors" or any(m["errors"] for m in medians.values())
-    ]
+    keys = [key for key in next(iter(medians.values())) if _speaks(key, [one[key] for one in medians.values()])]
     machine, pace = result["machine"], result["pace"]
     versions = ", ".join(f"{package} {number}" for package, number in result["versions"].items())
     lines = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bench import table
@@ -120,10 +122,8 @@ def test_table_shows_every_target_measured_or_not() -> None:
     assert text.count(table.NOT_MEASURED) == sum(len(workload.targets) for workload in WORKLOADS)
 
 
-def test_table_says_what_is_not_met() -> None:
-    workload = WORKLOADS[0]
-    rounds = [{name: {"rate": 100.0 + place, "cpu_us": 10.0, "errors": 0.0} for place, name in enumerate(workload.who)}]
-    result = {
+def _result(workload: Workload, rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
+    return {
         "date": "2026-01-01",
         "machine": {"processor": "x", "cores": 2, "system": "Linux 6", "python": "3.11.7"},
         "versions": {"ours": "30"},
@@ -132,6 +132,36 @@ def test_table_says_what_is_not_met() -> None:
         "medians": medians(rounds),
         "targets": [assess(workload, target, rounds) for target in workload.targets],
     }
+
+
+def test_table_says_what_is_not_met() -> None:
+    workload = WORKLOADS[0]
+    rounds = [{name: {"rate": 100.0 + place, "cpu_us": 10.0, "errors": 0.0} for place, name in enumerate(workload.who)}]
+    result = _result(workload, rounds)
     text = table.tables({workload.name: result})
     assert "**no**" in text
     assert f"### {workload.title}" in text
+
+
+def test_table_speaks_of_trouble_only_where_there_was_some() -> None:
+    workload = WORKLOADS[0]
+    quiet = {"rate": 100.0, "cpu_us": 10.0, "others": 0.01, "errors": 0.0}
+    texts = [
+        table.tables({workload.name: _result(workload, [dict.fromkeys(workload.who, quiet | trouble)])})
+        for trouble in ({}, {"others": 0.3}, {"errors": 2.0})
+    ]
+    assert ["core taken by others" in text for text in texts] == [False, True, False]
+    assert ["| errors |" in text for text in texts] == [False, False, True]
+
+
+@pytest.mark.parametrize("name", [one.name for one in WORKLOADS if one.kind in (Kind.WEBSOCKET, Kind.IDLE)])
+def test_table_prints_the_figures_of_every_kind(name: str) -> None:
+    figures = {
+        Kind.WEBSOCKET: {"messages": 40000.0, "message_cpu_us": 21.5, "client_busy": 0.35, "others": 0.0},
+        Kind.IDLE: {"connection_kib": 3.84, "before_mib": 25.9, "after_mib": 63.4, "errors": 0.0},
+    }
+    workload = next(one for one in WORKLOADS if one.name == name)
+    text = table.tables({name: _result(workload, [dict.fromkeys(workload.who, figures[workload.kind])])})
+    shown = {Kind.WEBSOCKET: "| ours asgi | 40,000 | 21.5 | 35% |", Kind.IDLE: "| ours asgi | 3.84 | 25.9 | 63.4 |"}
+    assert shown[workload.kind] in text
+    assert "yes |" in text
