@@ -133,7 +133,7 @@ class Worker:
         change = change_of_class(self.cfg, type(self), self.interface, self.wsgi)
         if change is not None:
             self._become(change.worker_class)
-            if self._is_eldest():
+            if self._speaks_first():
                 self.log.info("Using worker: %s", change.name)
 
     def _become(self, kind: type[Worker]) -> None:
@@ -149,14 +149,13 @@ class Worker:
         self.__class__ = kind
         self.init_abort()
 
-    def _is_eldest(self) -> bool:
-        """Whether no living worker of this generation was started earlier."""
-        page = self.row.page
-        generation, started = page[cells.GENERATION], page[cells.STARTED]
-        return not any(
-            row.page[cells.GENERATION] == generation and 0 < row.page[cells.STARTED] < started
-            for row in self.cells.rows[1:]
-        )
+    def _speaks_first(self) -> bool:
+        """Whether no other worker of this generation came so far; the first heartbeat is the sign of it."""
+        generation = self.row.page[cells.GENERATION]
+        rows = [row.page for row in self.cells.rows[1:] if row.page[cells.GENERATION] == generation]
+        is_first = not any(page[cells.HEARTBEAT] for page in rows)
+        self.notify()
+        return is_first
 
     def start_reloader(self) -> None:
         """Watches the code and asks the arbiter for a reload when it changes."""

@@ -212,19 +212,19 @@ def test_an_unknown_application_changes_nothing(default_worker):
     assert type(one) is Blocking
 
 
-def test_only_the_eldest_of_a_generation_says_so(default_worker):
-    all_cells = cells.Cells(3)
-    for slot, generation, started in ((1, 1, 50), (2, 2, 100), (3, 2, 101)):
-        page = all_cells.rows[slot].page
-        page[cells.GENERATION], page[cells.STARTED] = generation, started
+def test_only_the_first_of_a_generation_says_so(default_worker):
+    all_cells = cells.Cells(4)
+    for slot, generation in ((1, 1), (2, 2), (3, 2), (4, 2)):
+        all_cells.rows[slot].page[cells.GENERATION] = generation
+    all_cells.rows[1].page[cells.HEARTBEAT] = 1
     said = {}
-    for slot in (2, 3):
+    for slot in (3, 2, 4):
         one = default_worker(lambda: coroutine)
         one.cells, one.row = all_cells, all_cells.rows[slot]
         one.init_process()
         assert type(one) is Asgi
         said[slot] = sum("Using worker" in line for line in one.log.lines)
-    assert said == {2: 1, 3: 0}
+    assert said == {3: 1, 2: 0, 4: 0}
 
 
 @pytest.mark.parametrize("kind", [Blocking, Served, Asgi])
