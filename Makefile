@@ -39,7 +39,7 @@ fuzz: $(VENV)/.dev ## each fuzz target for SECONDS=30
 	@failed=0; for target in fuzz/fuzz_*.py; do \
 		echo "$$target --seconds $(SECONDS)"; $(BIN)/python $$target --seconds $(SECONDS) || failed=1; done; exit $$failed
 
-bench: $(VENV)/.dev ## all workloads against all peers (about 40 minutes); results in bench/results
+bench: $(VENV)/.dev ## all workloads against all peers (a good hour); results in bench/results
 	$(BIN)/python -m bench.run
 
 bench-quick: $(VENV)/.dev ## short rounds, few workloads, nothing written to bench/results
