@@ -31,21 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.list:
         for workload in WORKLOADS:
-            print(f"{workload.name:20} {workload.title}: {', '.join(workload.who)}")
+            print(f"{workload.name:22} {workload.title}: {', '.join(workload.who)}")
         return 0
     if not shutil.which("wrk"):
         print(MISSING, file=sys.stderr)
         return 2
-    chosen = [
-        one for one in WORKLOADS if (one.name in options.only if options.only else one.quick or not options.quick)
-    ]
     base = QUICK if options.quick else FULL
     pace = Pace(base.warm, options.seconds or base.seconds, options.rounds or base.rounds)
     folder = CACHE / "results" if options.quick else RESULTS
     if cores() < 2:
         print("one core only: server and load share it, the figures mean little", file=sys.stderr)
     with alone():
-        runs = [(one, _who(one, options)) for one in chosen]
+        runs = _selected(options)
         missing = prepare({CONTENDERS[name].package for _, who in runs for name in who})
         for why in missing.values():
             print(why, file=sys.stderr, flush=True)
@@ -68,6 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ours-only", action="store_true", help="leave the peers out")
     parser.add_argument("--peers-only", action="store_true", help="leave this server out")
     return parser
+
+
+def selected(arguments: Sequence[str]) -> list[tuple[Workload, list[str]]]:
+    """What a command line would run."""
+    return _selected(_parser().parse_args(arguments))
+
+
+def _selected(options: argparse.Namespace) -> list[tuple[Workload, list[str]]]:
+    return [
+        (one, _who(one, options))
+        for one in WORKLOADS
+        if (one.name in options.only if options.only else one.quick or not options.quick)
+    ]
 
 
 def _who(workload: Workload, options: argparse.Namespace) -> list[str]:
