@@ -90,6 +90,14 @@ def test_check_config_of_a_missing_application(command, capsys):
     assert "wsgiapp_none" in capsys.readouterr().err
 
 
+def test_check_config_of_an_application_that_the_class_cannot_serve(command, tmp_path, capsys):
+    (tmp_path / "wsgiapp_three.py").write_text("async def app(scope, receive, send): pass\n")
+    with pytest.raises(SystemExit) as stop:
+        command("--check-config", "-k", "gthread", "wsgiapp_three:app").run()
+    assert stop.value.code == 4
+    assert "is an ASGI application, which the worker class 'gthread' (command line -k)" in capsys.readouterr().err
+
+
 def test_run_is_the_command(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["gunicorn", "--version"])
     with pytest.raises(SystemExit) as stop:

@@ -10,6 +10,7 @@ from gunicorn.arbiter.generation import (
     Environment,
     binds,
     check_protocol,
+    chosen_class,
     listen_options,
     policy_of,
     preload,
@@ -110,3 +111,34 @@ def test_a_protocol_that_nobody_speaks_is_refused(changes):
 
 def test_http_is_spoken():
     check_protocol(Settings())
+
+
+async def asgi(scope, receive, send): ...
+
+
+def wsgi(environ, start_response): ...
+
+
+@pytest.mark.parametrize("application", [None, wsgi, print])
+def test_the_class_is_the_chosen_one(application):
+    found, name = chosen_class(settings(threads=2), application)
+    assert (found.__name__, name) == ("ThreadWorker", "gthread")
+
+
+def test_the_class_is_the_one_that_a_loaded_application_needs():
+    found, name = chosen_class(settings(), asgi)
+    assert found.__name__ == "ASGIWorker"
+    assert name == "asgi, because the application is an ASGI application (set worker_class to choose)"
+    assert chosen_class(settings(interface="asgi"))[0] is found
+
+
+def test_a_class_that_cannot_serve_the_application_is_refused():
+    with pytest.raises(AppLoadError, match="is an ASGI application"):
+        chosen_class(settings(worker_class="gthread"), asgi)
+
+
+def test_a_class_that_is_no_worker_of_ours_is_not_judged():
+    class Foreign:
+        pass
+
+    assert chosen_class(settings(worker_class=Foreign), asgi) == (Foreign, "Foreign")

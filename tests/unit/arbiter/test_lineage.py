@@ -6,12 +6,14 @@ import pytest
 
 from gunicorn.arbiter.lineage import Lineage
 from gunicorn.config import Config
-from gunicorn.errors import ConfigError, ListenError
+from gunicorn.errors import AppLoadError, ConfigError, ListenError
 from tests.support.server import free_port
 
 
 class App:
     """An application object whose next settings the test names."""
+
+    application = staticmethod(print)
 
     def __init__(self, **values):
         self.callable = None
@@ -31,7 +33,7 @@ class App:
         self.uri = "two"
 
     def wsgi(self):
-        self.callable = print
+        self.callable = self.application
 
 
 def nothing(_cfg):
@@ -159,3 +161,44 @@ def test_an_unknown_worker_class_is_refused(begun):
     lineage.app.next = {"worker_class": "no.such.Worker"}
     with pytest.raises(ConfigError):
         lineage.renew(nothing)
+
+
+async def asgi(scope, receive, send): ...
+
+
+def test_the_class_follows_a_preloaded_application_there_and_back(begun, monkeypatch):
+    import gc
+
+    try:
+        lineage = begun(preload_app=True)
+        assert lineage.worker_name == "sync"
+        monkeypatch.setattr(App, "application", staticmethod(asgi))
+        lineage.app.next = {"preload_app": True}
+        lineage.app.callable = None
+        generation = lineage.renew(nothing)
+        assert generation.worker_class.__name__ == "ASGIWorker"
+        assert lineage.worker_name.startswith("asgi, because")
+        lineage.become(lineage.generations[1], nothing)
+        assert (lineage.worker_class.__name__, lineage.worker_name) == ("SyncWorker", "sync")
+    finally:
+        gc.unfreeze()
+
+
+def test_an_application_that_is_not_loaded_is_not_judged(begun, monkeypatch):
+    monkeypatch.setattr(App, "application", staticmethod(asgi))
+    assert begun().worker_name == "sync"
+
+
+def test_a_preloaded_application_that_its_class_cannot_serve_is_refused(begun, monkeypatch):
+    import gc
+
+    try:
+        lineage = begun()
+        monkeypatch.setattr(App, "application", staticmethod(asgi))
+        lineage.app.next = {"preload_app": True, "worker_class": "gthread"}
+        with pytest.raises(AppLoadError, match="is an ASGI application"):
+            lineage.renew(nothing)
+        lineage.become(lineage.generations[1], nothing)
+        assert lineage.worker_name == "sync"
+    finally:
+        gc.unfreeze()
