@@ -309,7 +309,12 @@ class AsgiExchange(Exchange):
             self.wire.send(out)
             if self.machine.bypass(self.request.stream, count):
                 self.sent += count
-                await self.wire.send_file(fd, offset, count)
+                try:
+                    await self.wire.send_file(fd, offset, count)
+                except ClientGone:
+                    # The kernel told it before the loop did.
+                    self.disconnect(gone=True)
+                    raise
         else:
             async for block in self.wire.read_file(fd, offset, count):
                 self._write(block, False)

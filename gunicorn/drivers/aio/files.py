@@ -56,6 +56,8 @@ async def send_span(connection: Connection, fd: int, offset: int, count: int) ->
                 await _writable(connection, out)
                 continue
             except OSError as error:
+                # Nothing is read meanwhile: the loop would not see that the connection is broken.
+                connection.abort()
                 raise ClientGone(str(error)) from None
             if not sent:
                 raise OSError("the file became shorter while it was sent")
