@@ -18,26 +18,28 @@ BEFORE_THE_HEAD = {
     "no-type": [{"status": 200}],
     "not-a-message": ["http.response.start"],
     "start-twice": [START, START],
-    "no-status": [{"type": "http.response.start", "headers": []}],
-    "text-status": [{**START, "status": "200"}],
-    "status-out-of-range": [{**START, "status": 99}],
-    "status-1xx": [{**START, "status": 101}],
-    "text-headers": [{**START, "headers": [("x-name", "value")]}],
-    "headers-of-one": [{**START, "headers": [(b"x-name",)]}],
-    "headers-not-a-list": [{**START, "headers": 5}],
-    "newline-in-value": [{**START, "headers": [(b"x", b"a\r\nb: c")]}],
-    "space-in-name": [{**START, "headers": [(b"x y", b"z")]}],
-    "empty-name": [{**START, "headers": [(b"", b"z")]}],
+    "no-status": [{"type": "http.response.start", "headers": []}, BODY],
+    "text-status": [{**START, "status": "200"}, BODY],
+    "status-out-of-range": [{**START, "status": 99}, BODY],
+    "status-1xx": [{**START, "status": 101}, BODY],
+    "text-value": [{**START, "headers": [(b"x-name", "value")]}, BODY],
+    "headers-of-one": [{**START, "headers": [(b"x-name",)]}, BODY],
+    "headers-not-a-list": [{**START, "headers": 5}, BODY],
+    "newline-in-value": [{**START, "headers": [(b"x", b"a\r\nb: c")]}, BODY],
+    "space-in-name": [{**START, "headers": [(b"x y", b"z")]}, BODY],
+    "empty-name": [{**START, "headers": [(b"", b"z")]}, BODY],
     "text-body": [START, {**BODY, "body": "text"}],
     "number-body": [START, {**BODY, "body": 5}],
     "websocket-message": [{"type": "websocket.accept"}],
     "lifespan-message": [{"type": "lifespan.startup.complete"}],
-    "trailers-unannounced": [START, BODY, {"type": "http.response.trailers", "headers": []}],
     "trailers-first": [{"type": "http.response.trailers", "headers": []}],
     "bad-length": [{**START, "headers": [(b"content-length", b"five")]}, BODY],
     "two-lengths": [{**START, "headers": [(b"content-length", b"2"), (b"content-length", b"3")]}, BODY],
 }
-"""Breaches that come before anything was sent: the client gets a 500."""
+"""Breaches that come before anything was sent: the client gets a 500.
+
+What a head holds may be judged when it is sent, with the first message of the body (ASGI lets servers wait for it).
+"""
 
 AFTER_THE_HEAD = {
     "start-after-body": [START, MORE, START],
@@ -49,6 +51,7 @@ AFTER_THE_HEAD = {
 AFTER_THE_END = {
     "body-after-end": [START, BODY, BODY],
     "start-after-end": [START, BODY, START],
+    "trailers-unannounced": [START, BODY, {"type": "http.response.trailers", "headers": []}],
 }
 """Breaches after an answer that is complete: the client has it."""
 
