@@ -65,7 +65,6 @@ class WebSocket:
         "_head",
         "_left",
         "_limit",
-        "_offer",
         "_out",
         "_plain",
         "_policy",
@@ -77,6 +76,7 @@ class WebSocket:
         "close_reason",
         "congested",
         "must_end",
+        "offer",
         "pending",
         "speaks",
         "state",
@@ -86,7 +86,7 @@ class WebSocket:
 
     def __init__(self, policy: WebSocketPolicy, offer: Offer) -> None:
         self._policy = policy
-        self._offer = offer
+        self.offer = offer
         self._limit = policy.max_message_size or UNLIMITED
         # Bounds are ours: the library would hold them against control frames too.
         self._protocol = Protocol(Side.SERVER, state=OPEN, max_size=None, logger=_QUIET)
@@ -117,8 +117,8 @@ class WebSocket:
 
     def accept(self, subprotocol: str | None, fields: Fields) -> tuple[str, Fields]:
         """(status, fields) of the 101. Raises ResponseError for what the application may not choose."""
-        agreement = negotiate(self._offer.extensions) if self._policy.deflate else None
-        answer = accept_fields(self._offer, subprotocol, agreement.field if agreement else "", fields)
+        agreement = negotiate(self.offer.extensions) if self._policy.deflate else None
+        answer = accept_fields(self.offer, subprotocol, agreement.field if agreement else "", fields)
         if agreement:
             self._coding = agreement.coding
             self._protocol.extensions = [agreement.coding]

@@ -51,7 +51,9 @@ Event = str | bytes | Pong | Closed
 
 
 def check_close(code: int, reason: str) -> None:
-    """Raises ResponseError for a code that no close frame may hold, and for a reason too long for one."""
+    """Raises ResponseError for a code that no close frame may hold, and for a reason that fits in none."""
+    if not isinstance(code, int) or not isinstance(reason, str):
+        raise ResponseError(f"the code of a close is an int and its reason a str, not {code!r:.50} and {reason!r:.50}")
     if code not in _CODES and code not in _OWN_CODES:
         raise ResponseError(f"{code!r} is no close code to send; 1000-1003, 1007-1014 and 3000-4999 are (RFC 6455 7.4)")
     try:
