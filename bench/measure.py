@@ -11,7 +11,7 @@ from bench.contenders import APPS, CONTENDERS
 from bench.frames import ASGI, WSGI, frames_per_message, frames_per_request
 from bench.idle import Crowd, allow_files
 from bench.load import Holders, Load, LoadError, wrk
-from bench.processes import SERVER_CORE, Core, Tree, free_port
+from bench.processes import CLIENT_CORE, SERVER_CORE, Core, Tree, free_port, reaped_seconds
 from bench.workloads import HANDLER_SECONDS, THREADS, Kind, Workload
 from bench.ws_load import echoes
 
@@ -47,7 +47,7 @@ def _tree(workload: Workload, who: str, patient: bool = False) -> Tree:
 
 @dataclass(frozen=True)
 class Use:
-    """What a tree used of its core while a load ran: processor seconds, and the share that others took."""
+    """What a tree used while a load ran: processor seconds; and the share of a core, its or the load's, others took."""
 
     cpu: float
     others: float
@@ -58,9 +58,10 @@ class Use:
 
 
 def _using(tree: Tree, load: Callable[[], Outcome]) -> tuple[Outcome, Use]:
-    core, before = Core(SERVER_CORE, tree), tree.cpu_seconds()
+    watched = [Core(SERVER_CORE, tree.cpu_seconds), Core(CLIENT_CORE, reaped_seconds)]
+    before = tree.cpu_seconds()
     outcome = load()
-    return outcome, Use(tree.cpu_seconds() - before, core.others())
+    return outcome, Use(tree.cpu_seconds() - before, max(core.others() for core in watched))
 
 
 def _warm(workload: Workload, tree: Tree, pace: Pace) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -120,30 +121,38 @@ class Tree:
 
 
 class Core:
-    """One processor core from now on: what ran on it besides a tree, as a share of the time."""
+    """One processor core from now on: the share of the time that went to others than `own` (processor seconds)."""
 
-    def __init__(self, number: int, tree: Tree) -> None:
+    def __init__(self, number: int, own: Callable[[], float]) -> None:
         self._number = number
-        self._tree = tree
+        self._own_seconds = own
         self._began, self._ran, self._own = self._read()
 
     def _read(self) -> tuple[float, float, float]:
-        """Seconds: of the clock, of every process on the core, of the tree. Interrupts are no one's."""
-        return time.perf_counter(), core_seconds(self._number), self._tree.cpu_seconds()
+        return time.perf_counter(), core_seconds(self._number), self._own_seconds()
 
     def others(self) -> float:
-        """Between 0 and 1. Figures of a core that was shared say little."""
+        """0 to 1. Figures of a core that was shared say little."""
         now, ran, own = self._read()
         return max((ran - self._ran) - (own - self._own), 0.0) / (now - self._began)
 
 
 def core_seconds(number: int) -> float:
-    """User, nice and system time of a core (proc(5), /proc/stat)."""
+    """User, nice, system and stolen time of a core (proc(5), /proc/stat), 0 of one that is not there.
+
+    Interrupts are left out: the kernel counts them for no process.
+    """
     for line in Path("/proc/stat").read_text().splitlines():
         name, *fields = line.split()
         if name == f"cpu{number}":
-            return sum(map(int, fields[:3])) / TICKS
-    raise ValueError(f"no core {number}")
+            return sum(map(int, [*fields[:3], *fields[7:8]])) / TICKS
+    return 0.0
+
+
+def reaped_seconds() -> float:
+    """Processor time of the children of this process that have ended, wrk and its like."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def members(session: int) -> list[int]:

@@ -35,7 +35,7 @@ UNITS = {
     "connection_kib": ("KiB a connection", "{:.2f}"),
     "before_mib": ("before, MiB", "{:.1f}"),
     "after_mib": ("with all, MiB", "{:.1f}"),
-    "others": ("core taken by others", "{:.0%}"),
+    "others": ("core time taken by others", "{:.0%}"),
     "errors": ("errors", "{:.0f}"),
 }
 TROUBLE = {"errors": 0.0, "others": 0.05}

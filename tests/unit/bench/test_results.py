@@ -150,7 +150,7 @@ def test_table_speaks_of_trouble_only_where_there_was_some() -> None:
         table.tables({workload.name: _result(workload, [dict.fromkeys(workload.who, quiet | trouble)])})
         for trouble in ({}, {"others": 0.3}, {"errors": 2.0})
     ]
-    assert ["core taken by others" in text for text in texts] == [False, True, False]
+    assert ["taken by others" in text for text in texts] == [False, True, False]
     assert ["| errors |" in text for text in texts] == [False, False, True]
 
 
