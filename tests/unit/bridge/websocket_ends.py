@@ -82,6 +82,7 @@ class Ends:
         self.task: asyncio.Task[None] | None = None
         self.responses: list[Response] = []
         self.frames: list[Frame] = []
+        self.raw = b""
         self.mute = False
         """What the client says does not arrive."""
 
@@ -96,6 +97,7 @@ class Ends:
             await asyncio.sleep(0)
             data, self.wire.out = bytes(self.wire.out), bytearray()
             if data:
+                self.raw += data
                 self.client.receive_data(data)
             for event in self.client.events_received():
                 (self.responses if isinstance(event, Response) else self.frames).append(event)
