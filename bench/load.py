@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import re
 import shutil
 import socket
@@ -13,6 +15,8 @@ from pathlib import Path
 from bench.processes import CLIENT_CORE, cores
 
 MISSING = "wrk is needed to make load: apt-get install wrk"
+POST = b"x" * 65536
+"""What post64k.lua sends."""
 _UNIT = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 
@@ -66,6 +70,24 @@ def wrk(load: Load, port: int, seconds: float, apps: Path) -> Report:
     if done.returncode:
         raise LoadError(f"{' '.join(command)}: {done.stderr or done.stdout}")
     return parse(done.stdout)
+
+
+def verify(load: Load, port: int, body: bytes) -> None:
+    """One request as wrk makes it must be answered with `body`: wrk itself counts answers and does not read them.
+
+    Raises LoadError.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with contextlib.closing(connection):
+        fields = dict(field.split(": ", 1) for field in load.fields)
+        if load.script:
+            connection.request("POST", load.path, POST, {**fields, "Content-Type": "application/octet-stream"})
+        else:
+            connection.request("GET", load.path, headers=fields)
+        answer = connection.getresponse()
+        found = answer.read()
+    if answer.status != 200 or found != body:
+        raise LoadError(f"answered {answer.status} and {len(found)} bytes, {found[:40]!r}")
 
 
 def parse(text: str) -> Report:

@@ -10,9 +10,9 @@ from typing import TypeVar
 from bench.contenders import APPS, CONTENDERS
 from bench.frames import ASGI, WSGI, frames_per_message, frames_per_request
 from bench.idle import Crowd, allow_files
-from bench.load import Holders, Load, LoadError, wrk
+from bench.load import Holders, Load, LoadError, verify, wrk
 from bench.processes import CLIENT_CORE, SERVER_CORE, Core, Tree, free_port, reaped_seconds
-from bench.workloads import HANDLER_SECONDS, THREADS, Kind, Workload
+from bench.workloads import ANSWERS, HANDLER_SECONDS, THREADS, Kind, Workload
 from bench.ws_load import echoes
 
 Figures = dict[str, float]
@@ -72,6 +72,7 @@ def _warm(workload: Workload, tree: Tree, pace: Pace) -> None:
 
 def _throughput(workload: Workload, who: str, pace: Pace) -> Figures:
     with _tree(workload, who) as tree:
+        verify(workload.load, tree.port, ANSWERS[workload.app])
         _warm(workload, tree, pace)
         report, use = _using(tree, lambda: wrk(workload.load, tree.port, pace.seconds, APPS))
     return {

@@ -7,6 +7,7 @@ Results go to bench/results, the tables of docs/performance.md are printed from 
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import shutil
 import sys
 from collections.abc import Sequence
@@ -58,13 +59,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one short round of few workloads, no figures kept")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", choices=[one.name for one in WORKLOADS])
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", type=_pattern, help="also 'asgi-*'")
     parser.add_argument("--rounds", type=int, metavar="N")
     parser.add_argument("--seconds", type=float, metavar="S", help="of each measurement")
     parser.add_argument("--list", action="store_true", help="print the workloads and leave")
     parser.add_argument("--ours-only", action="store_true", help="leave the peers out")
     parser.add_argument("--peers-only", action="store_true", help="leave this server out")
     return parser
+
+
+def _named(workload: Workload, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(workload.name, pattern)
+
+
+def _pattern(text: str) -> str:
+    """A name of a workload, or a shell pattern that fits one."""
+    if not any(_named(one, text) for one in WORKLOADS):
+        raise argparse.ArgumentTypeError(f"no workload is called {text}; --list names them")
+    return text
 
 
 def selected(arguments: Sequence[str]) -> list[tuple[Workload, list[str]]]:
@@ -76,7 +88,7 @@ def _selected(options: argparse.Namespace) -> list[tuple[Workload, list[str]]]:
     return [
         (one, _who(one, options))
         for one in WORKLOADS
-        if (one.name in options.only if options.only else one.quick or not options.quick)
+        if (any(_named(one, name) for name in options.only) if options.only else one.quick or not options.quick)
     ]
 
 

@@ -105,6 +105,19 @@ _GTHREAD = {"gunicorn gthread": 6.0}
 _ASGI = {"uvicorn": 1.7, "gunicorn asgi": 2.5, "granian asgi": 1.0}
 _UPLOAD = {"uvicorn": 1.3}
 _FRAMEWORK = {"uvicorn": 1.0, "gunicorn asgi": 1.0, "hypercorn": 1.0}
+ANSWERS = {
+    "hello:app": b"Hello, world!\n",
+    "hello:eight": b"Hello, world!\n",
+    "hello:read": b"65536\n",
+    "hello:ten_ms": b"Hello, world!\n",
+    "asgi_hello:app": b"Hello, world!",
+    "asgi_hello:eight": b"Hello, world!",
+    "asgi_hello:read": b"65536\n",
+    "asgi_hello:stream": b"x" * 102_400,
+    "starlette_app:app": b"Hello, world!",
+    "fastapi_app:app": b'{"message":"Hello, world!"}',
+}
+"""Application -> the body that every contender must answer before it is measured."""
 HANDLER_SECONDS, THREADS = 0.010, 4
 IDLE_CONNECTIONS = 10_000
 

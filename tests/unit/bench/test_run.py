@@ -29,6 +29,11 @@ def test_named_workloads_run_whole_even_quickly() -> None:
         }
 
 
+def test_a_pattern_names_several() -> None:
+    assert set(_run("--only", "asgi-*")) == {name for name in _run() if name.startswith("asgi-")}
+    assert set(_run("--only", "asgi-[hb]*", "frames")) == {"asgi-hello", "asgi-browser", "frames"}
+
+
 def test_one_side_can_be_left_out() -> None:
     assert _run("--only", "asgi-idle", "--ours-only") == {"asgi-idle": ["ours asgi"]}
     assert _run("--only", "asgi-idle", "--peers-only") == {"asgi-idle": ["uvicorn"]}
@@ -42,4 +47,4 @@ def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_unknown_workload_is_refused() -> None:
     with pytest.raises(SystemExit):
-        main(["--only", "asgi-goodbye"])
+        main(["--only", "asgi-goodbye*"])
