@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import itertools
 import os
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
 from time import monotonic_ns, process_time_ns
+from types import FrameType
 from typing import Protocol
 
 from gunicorn.metrics import cells
@@ -64,7 +66,6 @@ class Judge:
         self.took = 0
         self._expected = now
         self._resumed = now
-        self._looked = now
         self._due = 0
         self._cpu = cpu
         self._told: int | None = None
@@ -79,8 +80,8 @@ class Judge:
     def look(self, now: int, cpu: int, beat: int, due: int) -> Verdict:
         """Judges the clock (`beat`, `due`) at `now`, when the process has used `cpu`."""
         overslept, used = now - self._expected, cpu - self._cpu
-        looked, expected = self._looked, self._due
-        self._looked, self._cpu, self._due = now, cpu, due
+        expected, enough = self._due, self.threshold - self.threshold // 4
+        self._cpu, self._due = cpu, due
         if self._told is not None:
             if beat == self._told:
                 return Verdict.WELL
@@ -89,11 +90,12 @@ class Judge:
         if overslept > self.threshold // 4:
             # The whole process did not run: stopped, suspended, starved. What the loop missed then is not its fault.
             self._resumed = now
-            self.took = (beat if beat > looked else now) - expected
-            is_busy = overslept >= self.threshold and used >= overslept // 2
-            return Verdict.HELD if is_busy and expected and self.took >= self.threshold // 2 else Verdict.WELL
+            # Whichever of the two threads ran first again: the loop is late now, or was when it came back.
+            self.took = max(now - due, beat - expected)
+            is_busy = overslept >= self.threshold // 2 and used >= overslept // 4
+            return Verdict.HELD if is_busy and expected and self.took >= enough else Verdict.WELL
         late = now - max(due, self._resumed)
-        if due and late >= self.threshold - self.threshold // 4 and now - beat >= self.threshold:
+        if due and late >= enough and now - beat >= self.threshold:
             self._told = beat
             return Verdict.BLOCKED
         return Verdict.WELL
@@ -112,11 +114,16 @@ class Watchdog:
         self.row = row
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
+        self._base: FrameType | None = None
 
     def start(self, clock: Clock, ident: int) -> None:
-        """Begins to watch the loop that keeps `clock`, on the thread `ident`."""
+        """Begins to watch the loop that keeps `clock`, on the thread `ident`.
+
+        Stacks are shown from the caller of this on: what it was called by is the same in all of them.
+        """
         if self.threshold <= 0:
             return
+        self._base = sys._getframe(1)
         self._thread = threading.Thread(target=self._watch, args=(clock, ident), name="watchdog", daemon=True)
         self._thread.start()
 
@@ -126,7 +133,7 @@ class Watchdog:
         if self._thread is not None:
             # A report may be stuck in a log that nobody reads; the end of the worker does not wait for that.
             self._thread.join(STUCK_SECONDS)
-            self._thread = None
+            self._thread = self._base = None
 
     def _watch(self, clock: Clock, ident: int) -> None:
         judge = Judge(int(self.threshold * 1e9), monotonic_ns(), process_time_ns())
@@ -144,7 +151,7 @@ class Watchdog:
                 why = "native code let no other thread run, so there is no stack of it"
                 self.report(f"The event loop was blocked for {seconds}; {why}; {flying}")
             else:
-                where = stack_of(ident)
+                where = stack_of(ident, self._base)
                 self.report(f"The event loop is blocked, for {self.threshold:g} s now; {flying}; it is here:\n{where}")
 
 
@@ -156,23 +163,20 @@ def in_flight(notes: Sequence[InFlight], now: int) -> str:
     return f"requests in flight: {', '.join(named)}" if named else "no request is in flight"
 
 
-def stack_of(ident: int) -> str:
-    """What the thread `ident` is doing now, innermost last, without the frames that run the loop."""
+def stack_of(ident: int, base: FrameType | None = None) -> str:
+    """What the thread `ident` is doing now, innermost last, without `base` and what called it, and without the
+    frames that run the loop."""
     frame = sys._current_frames().get(ident)
     if frame is None:
         return "  (the thread has ended)"
-    frames = list(traceback.extract_stack(frame))
-    return "".join(traceback.format_list(foreground(frames)[-DEEPEST:])).rstrip()
+    above = itertools.takewhile(lambda place: place[0] is not base, traceback.walk_stack(frame))
+    frames = foreground(list(traceback.StackSummary.extract(above))[::-1])
+    return "".join(traceback.format_list(frames[-DEEPEST:])).rstrip()
 
 
 def foreground(frames: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
-    """The frames that the loop called: those after the first run of machinery; all where nothing follows it."""
-    end = 0
-    while end < len(frames) and not _is_machinery(frames[end]):
-        end += 1
-    while end < len(frames) and _is_machinery(frames[end]):
-        end += 1
-    return frames[end:] or frames
+    """The frames that the loop called: those after the machinery in front; all where nothing follows it."""
+    return list(itertools.dropwhile(_is_machinery, frames)) or frames
 
 
 def _is_machinery(frame: traceback.FrameSummary) -> bool:
