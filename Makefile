@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 TYPED := -p gunicorn -p bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types unit integration differential fuzz bench bench-quick docs clean
+.PHONY: help run test lint types unit integration differential frameworks fuzz bench bench-quick docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -34,6 +34,9 @@ integration: $(VENV)/.dev ## tests against real processes (nginx, if installed, 
 
 differential: $(VENV)/.dev ## every request of the corpus against every worker class
 	$(BIN)/python -m pytest tests/integration/test_differential.py -q
+
+frameworks: $(VENV)/.frameworks ## FastAPI, Starlette, Django, Quart, Litestar and BlackSheep on the asgi worker
+	$(BIN)/python -m pytest tests/frameworks -q
 
 fuzz: $(VENV)/.dev ## each fuzz target for SECONDS=30
 	@failed=0; for target in fuzz/fuzz_*.py; do \
@@ -73,3 +76,8 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "installing the package and its development tools into $(VENV)"
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.frameworks: pyproject.toml | $(BIN)/python
+	@echo "installing the package, its development tools and the frameworks into $(VENV)"
+	@$(PIP) --editable '.[dev,frameworks]'
+	@touch $@ $(VENV)/.dev $(VENV)/.run

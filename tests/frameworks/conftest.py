@@ -11,9 +11,19 @@ from importlib.util import find_spec
 import pytest
 
 from tests.frameworks.served import SERVER, Served, prepare
-from tests.frameworks.table import CAPABILITIES, FRAMEWORKS, LOOPS, Framework, lacking
+from tests.frameworks.table import ALONE, CAPABILITIES, FRAMEWORKS, LOOPS, Framework, lacking
 
 PAIRS = [(framework, loop) for framework in FRAMEWORKS.values() for loop in LOOPS]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test runs on every pair, but one of what a single framework has on its pairs."""
+    if "pair" not in metafunc.fixturenames:
+        return
+    alone = [ALONE[mark.args[0]][0] for mark in metafunc.definition.iter_markers("capability") if mark.args[0] in ALONE]
+    pairs = [(framework, loop) for framework, loop in PAIRS if not alone or framework.name in alone]
+    ids = [f"{framework.name}-{loop}" for framework, loop in pairs]
+    metafunc.parametrize("pair", pairs, indirect=True, ids=ids, scope="session")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,7 +39,7 @@ def _require(framework: Framework, loop: str) -> None:
         pytest.skip(f"not installed: {missing}")
 
 
-@pytest.fixture(scope="session", params=PAIRS, ids=[f"{framework.name}-{loop}" for framework, loop in PAIRS])
+@pytest.fixture(scope="session")
 def pair(request: pytest.FixtureRequest) -> tuple[Framework, str]:
     """A framework and an event loop that are installed."""
     framework, loop = request.param
@@ -55,7 +65,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     if marker is None:
         return (yield)
     (name,) = marker.args
-    assert name in CAPABILITIES, name
+    assert name in CAPABILITIES or name in ALONE, name
     framework, _loop = pyfuncitem.callspec.params["pair"]
     reason = lacking(framework, SERVER, name)
     if reason is None:

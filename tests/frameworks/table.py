@@ -46,7 +46,8 @@ CAPABILITIES = {
     "range": "file download, a range",
     "early hints": "103 Early Hints",
     "context": "context variables apart, request from request",
-    "root path": "root_path",
+    "root path": "root_path, behind a proxy that takes the prefix away",
+    "root path kept": "root_path, behind a proxy that keeps the prefix",
     # Lifespan
     "lifespan": "startup before the first request, shutdown on TERM",
     "state": "what startup made is seen by handlers",
@@ -70,11 +71,16 @@ CAPABILITIES = {
     "ws exception": "WebSocket handler that breaks: 1011",
     "ws early exception": "WebSocket handler that breaks before it accepts",
     "ws state": "what startup made is seen by WebSocket handlers",
-    # What only some have
-    "dependency": "dependencies that clear up after the response",
-    "groups": "groups of WebSockets",
-    "ws threads": "synchronous WebSocket consumers",
 }
+
+
+ALONE = {
+    "dependency": ("fastapi", "dependencies clear up after the response"),
+    "groups": ("django", "groups of WebSockets in a channel layer; synchronous and asynchronous views speak to them"),
+    "threads of consumers": ("django", "synchronous WebSocket consumers, in threads"),
+    "sync stream": ("django", "streams made by synchronous views"),
+}
+"""What only one framework has: capability -> (framework, words)."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Framework:
 
     name: str
     modules: tuple[str, ...]
-    lacks: Mapping[str, str]
+    lacks: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -91,20 +97,17 @@ class Framework:
         return f"tests.frameworks.apps.{self.name}:app"
 
 
-NO_DEPENDENCY = {"dependency": "no dependencies that clear up after the response"}
-NO_CHANNELS = {"groups": "no groups of its own", "ws threads": "WebSocket handlers are coroutines"}
 NO_HINTS = {"early hints": "no call for early hints"}
 NO_REASON = {"ws client reason": "hands on the code alone"}
 NO_DENIAL = {"ws denial": "a WebSocket that is not accepted can only be closed"}
 NO_RANGE = {"range": "file responses know no ranges"}
 
-STARLETTE = Framework("starlette", ("starlette", "python_multipart"), {**NO_DEPENDENCY, **NO_CHANNELS})
-FASTAPI = Framework("fastapi", ("fastapi", "python_multipart"), NO_CHANNELS)
+STARLETTE = Framework("starlette", ("starlette", "python_multipart"))
+FASTAPI = Framework("fastapi", ("fastapi", "python_multipart"))
 DJANGO = Framework(
     "django",
     ("django", "channels"),
     {
-        **NO_DEPENDENCY,
         **NO_HINTS,
         **NO_REASON,
         **NO_DENIAL,
@@ -123,8 +126,6 @@ QUART = Framework(
     "quart",
     ("quart",),
     {
-        **NO_DEPENDENCY,
-        **NO_CHANNELS,
         **NO_HINTS,
         "latin-1 fields": "values are encoded as UTF-8",
         "ws client close": "the handler is cancelled and not told the code",
@@ -136,8 +137,6 @@ LITESTAR = Framework(
     "litestar",
     ("litestar",),
     {
-        **NO_DEPENDENCY,
-        **NO_CHANNELS,
         **NO_HINTS,
         **NO_REASON,
         **NO_DENIAL,
@@ -150,8 +149,6 @@ BLACKSHEEP = Framework(
     "blacksheep",
     ("blacksheep",),
     {
-        **NO_DEPENDENCY,
-        **NO_CHANNELS,
         **NO_HINTS,
         **NO_REASON,
         **NO_DENIAL,
@@ -177,8 +174,13 @@ class Gap:
 
 
 SERVER_GAPS: dict[str, dict[str, Gap]] = {
-    "gunicorn": {},
+    "gunicorn": {
+        "root path": Gap(
+            "the path stays as it came, and Quart answers only what begins with root_path", frozenset({"quart"})
+        ),
+    },
     "uvicorn": {
+        "root path kept": Gap("puts root_path before the path, though it is there already"),
         "early hints": Gap("does not offer http.response.early_hint"),
         "lifespan context": Gap("requests do not inherit the context of the lifespan"),
         "ws exception": Gap("drops the connection without a close frame", UNCAUGHT),

@@ -77,10 +77,20 @@ def test_context_set_at_startup(served: Served) -> None:
 
 @pytest.mark.capability("root path")
 def test_root_path(pair: tuple[Framework, str], tmp_path: Path) -> None:
-    """The application is mounted under /api by a proxy that takes the prefix away."""
+    """The application is mounted under /api, and the proxy takes the prefix away."""
+    _mounted(pair, tmp_path, "/root")
+
+
+@pytest.mark.capability("root path kept")
+def test_root_path_that_is_kept(pair: tuple[Framework, str], tmp_path: Path) -> None:
+    """The application is mounted under /api, and the proxy forwards the path as it is."""
+    _mounted(pair, tmp_path, "/api/root")
+
+
+def _mounted(pair: tuple[Framework, str], folder: Path, target: str) -> None:
     framework, loop = pair
-    with prepare(framework, loop, tmp_path, "--root-path", "/api") as server:
-        response = server.get("/root", [("Host", "shop.example")])
+    with prepare(framework, loop, folder, "--root-path", "/api") as server:
+        response = server.get(target, [("Host", "shop.example")])
         assert response.status == 200, response
         assert json.loads(response.body) == {"root_path": "/api", "url": "http://shop.example/api/text"}
         assert unexpected(server.log()) == []

@@ -82,6 +82,11 @@ def test_a_stream_that_waited_is_whole(served: Served, key: str) -> None:
         assert response.framing == "chunked"
 
 
+@pytest.mark.capability("sync stream")
+def test_a_stream_of_a_synchronous_view(served: Served) -> None:
+    assert served.get("/sync-stream").text == "".join(f"line {number}\n" for number in range(100))
+
+
 @pytest.mark.capability("leaving a stream")
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_leaving_a_stream(served: Served, key: str, how: str) -> None:

@@ -215,7 +215,7 @@ def test_groups(served: Served, key: str, announce: str) -> None:
         assert one.recv(10) == "alone"
 
 
-@pytest.mark.capability("ws threads")
+@pytest.mark.capability("threads of consumers")
 def test_synchronous_consumers(served: Served) -> None:
     with served.websocket("/ws/threaded") as socket:
         for number in range(10):

@@ -296,5 +296,10 @@ SOCKETS = [
     *(ws_echo, ws_json, ws_subprotocol, ws_refuse, ws_close, ws_watch, ws_room, ws_many, ws_crash, ws_crash_early),
     ws_state,
 ]
-LOGGING = LoggingConfig(log_exceptions="always", disable_stack_trace={400, 404, 405})
+LOGGING = LoggingConfig(
+    log_exceptions="always",
+    disable_stack_trace={400, 404, 405},
+    # Instead of the queue and its thread: the suite looks at the log right after the request.
+    handlers={"queue_listener": {"class": "logging.StreamHandler", "level": "DEBUG"}},
+)
 app = Litestar([*HTTP, *SOCKETS], lifespan=[lifespan], logging_config=LOGGING, openapi_config=None)

@@ -13,6 +13,7 @@ from tests.unit.house.survey import ROOT
 
 FACES = {
     "docs/ARCHITECTURE.md": "tests.unit.house.architecture:render",
+    "docs/frameworks.md": "tests.frameworks.page:render",
     "docs/performance.md": "bench.table:render",
     "docs/settings.md": "gunicorn.config.render:reference",
     "docs/settings.schema.json": "gunicorn.config.render:schema",
