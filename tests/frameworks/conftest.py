@@ -16,14 +16,20 @@ from tests.frameworks.table import ALONE, CAPABILITIES, FRAMEWORKS, LOOPS, Frame
 PAIRS = [(framework, loop) for framework in FRAMEWORKS.values() for loop in LOOPS]
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test runs on every pair, but one of what a single framework has on its pairs."""
-    if "pair" not in metafunc.fixturenames:
-        return
-    alone = [ALONE[mark.args[0]][0] for mark in metafunc.definition.iter_markers("capability") if mark.args[0] in ALONE]
-    pairs = [(framework, loop) for framework, loop in PAIRS if not alone or framework.name in alone]
-    ids = [f"{framework.name}-{loop}" for framework, loop in pairs]
-    metafunc.parametrize("pair", pairs, indirect=True, ids=ids, scope="session")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test of what a single framework has is left out with the others."""
+    strangers = [item for item in items if _is_strange(item)]
+    if strangers:
+        config.hook.pytest_deselected(items=strangers)
+        items[:] = [item for item in items if item not in set(strangers)]
+
+
+def _is_strange(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("capability")
+    if marker is None or marker.args[0] not in ALONE or not isinstance(item, pytest.Function):
+        return False
+    framework, _loop = item.callspec.params["pair"]
+    return framework.name != ALONE[marker.args[0]][0]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,7 +45,7 @@ def _require(framework: Framework, loop: str) -> None:
         pytest.skip(f"not installed: {missing}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", params=PAIRS, ids=[f"{framework.name}-{loop}" for framework, loop in PAIRS])
 def pair(request: pytest.FixtureRequest) -> tuple[Framework, str]:
     """A framework and an event loop that are installed."""
     framework, loop = request.param
