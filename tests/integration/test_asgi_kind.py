@@ -66,7 +66,7 @@ def test_an_asgi_application_gets_the_asgi_worker_when_no_class_was_named(tmp_pa
 
 def test_the_choice_survives_a_reload_to_the_other_kind(tmp_path):
     """A release that changes its interface is served by what it needs."""
-    (tmp_path / "dressed.py").write_text(DRESSES.replace("instance = Callable()", "app = plain"))
+    (tmp_path / "dressed.py").write_text(DRESSES + "app = plain\n")
     with Server("dressed:app", cwd=tmp_path) as server:
         assert server.get().text == "dressed"
         (tmp_path / "dressed.py").write_text(both("return b'naked'"))

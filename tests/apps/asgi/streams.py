@@ -21,6 +21,7 @@ def note(text):
 
 async def sse(receive, send, query):
     """Events for ever, or `?n=` of them, every `?every=` seconds; ends by itself once it hears of a disconnect."""
+    assert not (await receive())["more_body"]
     every, left = float(query.get("every", ["0.05"])[0]), int(query.get("n", ["1000000000"])[0])
     gone = asyncio.ensure_future(receive())
     await speak.start(send, fields=STREAM)
@@ -153,6 +154,7 @@ async def answers_early(receive, send, query):
 
 async def after_answer(receive, send, query):
     """Goes on after its answer is complete, as background tasks do."""
+    assert not (await receive())["more_body"]
     await speak.answer(send, b"answered")
     await asyncio.sleep(float(query.get("s", ["0"])[0]))
     note(f"after answer {(await receive())['type']}")
