@@ -61,6 +61,7 @@ class WebSocketChannel(Exchange):
         "leaving",
         "messages_in",
         "messages_out",
+        "midway",
         "note",
         "over",
         "paused",
@@ -115,6 +116,8 @@ class WebSocketChannel(Exchange):
         """What came behind the request before it was answered."""
         self.heard = False
         """Something arrived since the last tick."""
+        self.midway = False
+        """A frame was arriving at the last tick."""
         self.pings = Pings(policy)
         self.waits_since = 0
         """When the wait for the peer's close frame began; 0 before."""
@@ -178,8 +181,9 @@ class WebSocketChannel(Exchange):
                 return NEVER
             return min(until, now_ns + LOOK_NS)
         # A pong cannot be read while the application makes the client wait, nor come within another frame.
-        excused = self.paused or (socket.partial and self.heard)
+        excused = self.paused or (self.heard and (self.midway or socket.partial))
         self.heard = False
+        self.midway = socket.partial
         pings = self.pings
         payload = pings.due(now_ns, excused)
         if payload:
@@ -295,7 +299,7 @@ class WebSocketChannel(Exchange):
             self.end()
         if self.waiters is not None and inbox:
             self.wake()
-        elif self.held > WAITING_SIZE or len(inbox) > WAITING_COUNT:
+        elif (self.held > WAITING_SIZE or len(inbox) > WAITING_COUNT) and socket.state is State.OPEN:
             self._pause()
 
     def _take_more(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from websockets.exceptions import PayloadTooBig
 from websockets.exceptions import ProtocolError as CodingError
 from websockets.frames import Frame
 from websockets.protocol import OPEN, SEND_EOF, Protocol, Side
@@ -24,6 +23,7 @@ from gunicorn.protocol.websocket.events import LOST, Closed, Event, Pong, State,
 from gunicorn.protocol.websocket.frames import (
     CONTINUATION,
     CONTROL,
+    LONGEST,
     OPCODE,
     PING,
     PONG,
@@ -166,6 +166,12 @@ class WebSocket:
             if len(events) >= BATCH_COUNT or self._given >= BATCH_SIZE:
                 self.pending = True
                 break
+            if size - position < 2:
+                break
+            wrong = fault(data[position], data[position + 1], self._assembly.open, self._coding is not None)
+            if wrong:
+                self._fail(_PROTOCOL_ERROR, wrong, events)
+                break
             head = read_head(data, position)
             if head is None:
                 break
@@ -180,14 +186,13 @@ class WebSocket:
     def _begin(self, head: FrameHead, data: bytes, position: int, events: list[Event]) -> int:
         """Takes up a frame and as much of its payload as is there; the place behind that."""
         assembly = self._assembly
-        wrong = fault(head, assembly.open, self._coding is not None)
-        if wrong:
-            self._fail(_PROTOCOL_ERROR, wrong, events)
-            return len(data)
         start = position + head.size
         end = start + head.length
         first = head.first
         if not first & CONTROL:
+            if head.length > LONGEST:
+                self._fail(_PROTOCOL_ERROR, "length of more than 63 bits", events)
+                return len(data)
             if head.length > self._limit - assembly.size:
                 self._fail(_TOO_BIG, self._too_big(), events)
                 return len(data)
@@ -213,12 +218,11 @@ class WebSocket:
             if coding is not None and first & RSV1:
                 payload = coding.inflate(bytes(payload), text)
                 if coding.exceeded:
-                    raise PayloadTooBig(len(payload), coding.room)
+                    self._fail(_TOO_BIG, self._too_big(), events)
+                    return
             message = str(payload, "utf-8") if text else bytes(payload)
         except UnicodeDecodeError:
             self._fail(_INVALID_DATA, _NOT_TEXT, events)
-        except PayloadTooBig:
-            self._fail(_TOO_BIG, self._too_big(), events)
         except CodingError:
             self._fail(_PROTOCOL_ERROR, "decompression failed", events)
         else:

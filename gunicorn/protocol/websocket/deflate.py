@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from websockets.exceptions import NegotiationError
+from websockets.exceptions import NegotiationError, PayloadTooBig
 from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
@@ -42,7 +42,7 @@ class Inflation(Extension):
         """The last frame held more than `room`; what came of it is cut."""
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:  # noqa: ARG002
-        """The frame with its payload inflated. Raises what the library raises for too much, or for bad data.
+        """The frame with its payload inflated, cut where `room` ends. Raises the library's ProtocolError for bad data.
 
         The library is given room for one byte more than allowed: only so is a message of exactly the limit told
         from one that goes on.
@@ -50,9 +50,13 @@ class Inflation(Extension):
         room = self.room
         if frame.opcode & _CONTROL or room is None:
             return self._coding.decode(frame)
-        frame = self._coding.decode(frame, max_size=room + 1)
-        self.exceeded = len(frame.data) > room
-        return frame
+        try:
+            decoded = self._coding.decode(frame, max_size=room + 1)
+        except PayloadTooBig:
+            self.exceeded = True
+            return Frame(frame.opcode, b"", frame.fin)
+        self.exceeded = len(decoded.data) > room
+        return decoded
 
     def encode(self, frame: Frame) -> Frame:
         return self._coding.encode(frame)

@@ -16,8 +16,11 @@ except ImportError:
 FIN, RSV1, RSV = 0x80, 0x40, 0x70
 """Bits of a frame's first byte; RSV is all three that are reserved."""
 
-OPCODE, CONTROL = 0x0F, 0x08
-"""The opcode's bits, and the one that control frames have."""
+OPCODE, CONTROL, KIND = 0x0F, 0x08, 0x07
+"""The opcode's bits, the one of them that control frames have, and the others; of those, more than 2 is reserved."""
+
+MASKED = 0x80
+"""The bit of a frame's second byte that a client must set."""
 
 CONTINUATION, TEXT, BINARY, PING, PONG = 0x0, 0x1, 0x2, 0x9, 0xA
 """Opcodes (RFC 6455 11.8) that are looked at here; the library knows the rest."""
@@ -44,43 +47,37 @@ class FrameHead(NamedTuple):
     length: int
     """Bytes of the payload."""
     mask: bytes
-    """Four bytes, or none in a frame that is not masked."""
 
 
 def read_head(data: bytes, start: int) -> FrameHead | None:
-    """The head that begins at `start`; None while it is incomplete."""
+    """The head of a masked frame that begins at `start`; None while it is incomplete."""
     end = start + 2
     if len(data) < end:
         return None
-    second = data[start + 1]
-    length = second & 0x7F
+    length = data[start + 1] & 0x7F
     if length >= _SMALL:
         wide = 2 if length == _SMALL else 8
         length = int.from_bytes(data[end : end + wide])
         end += wide
-    mask = b""
-    if second & 0x80:
-        mask = data[end : end + 4]
-        end += 4
+    end += 4
     if len(data) < end:
         return None
-    return FrameHead(data[start], end - start, length, mask)
+    return FrameHead(data[start], end - start, length, data[end - 4 : end])
 
 
-def fault(head: FrameHead, within: bool, compressible: bool) -> str:
-    """What is wrong with a frame, by its head alone; "" for nothing, and for what the library says at once anyway.
+def fault(first: int, second: int, within: bool, compressible: bool) -> str:
+    """What is wrong with a frame, by its first two bytes alone; "" for nothing.
 
     `within` says that a message has begun and not ended, `compressible` that RSV1 means a compressed message.
     """
-    first, length = head.first, head.length
-    if not head.mask:
+    if not second & MASKED:
         return "not masked"
-    if length > LONGEST:
-        return "length of more than 63 bits"
     if first & RSV and (first & RSV != RSV1 or not compressible or first & CONTROL or not first & OPCODE):
         return "reserved bits must be 0"
+    if first & KIND > BINARY:
+        return "reserved opcode"
     if first & CONTROL:
-        return "control frame too long or in fragments" if length > CONTROL_SIZE or not first & FIN else ""
+        return "control frame too long or in fragments" if second & 0x7F > CONTROL_SIZE or not first & FIN else ""
     if (first & OPCODE == CONTINUATION) is not within:
         return "message within a message" if within else "no message to continue"
     return ""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
@@ -58,8 +59,6 @@ class Ends:
     """One connection: `client` and `exchange`, and what is between them."""
 
     def __init__(self, policy: WebSocketPolicy | None = None, deflate: bool = False, **headers: str) -> None:
-        from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-
         extensions = [ClientPerMessageDeflateFactory(client_max_window_bits=True)] if deflate else None
         subprotocols = ["chat", "log"]
         self.client = ClientProtocol(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from gunicorn.protocol.websocket.events import Closed
@@ -67,8 +69,6 @@ def test_the_limit_is_not_one_of_control_frames():
 
 
 def test_tiny_fragments_cost_what_their_bytes_cost():
-    import tracemalloc
-
     one = machine(limit=1 << 20)
     one.receive(frame(TEXT, b"x"))
     piece = frame(CONT, b"x") * 1000
