@@ -72,7 +72,8 @@ class Lifespan:
         self.failure: BaseException | None = None
         """What the application raised; not what it raised after it had said that it failed."""
         self._died = died
-        self._message: str | None = None
+        self.message: str | None = None
+        """With which the application said that it failed; None while it has not said so."""
         self._over = False
         self._told = False
         self._started = _Flag(future)
@@ -109,8 +110,8 @@ class Lifespan:
         if self.mode == "off":
             return
         await self._started.wait()
-        if self._message is not None:
-            raise LifespanError(_said("start-up", self._message))
+        if self.message is not None:
+            raise LifespanError(_said("start-up", self.message))
         if self.stage is not Stage.STARTING:
             return
         self.supported = False
@@ -130,14 +131,14 @@ class Lifespan:
         earlier = self._over
         self._asked_to_stop.set()
         await self._stopped.wait()
-        if self._message is not None:
-            raise LifespanError(_said("shutdown", self._message))
+        if self.message is not None:
+            raise LifespanError(_said("shutdown", self.message))
         if self.stage is Stage.STOPPING and self.failure is not None and not (earlier and self._died):
             raise LifespanError(_broken_off("shutdown", self.failure)) from self.failure
         self.stage = Stage.ENDED
 
     def _note(self, failure: BaseException) -> None:
-        if self._message is not None:
+        if self.message is not None:
             # Frameworks say that they failed, and then raise what made them fail: it was said already.
             return
         if self.stage is not Stage.STARTING and not isinstance(failure, Exception):
@@ -170,7 +171,7 @@ class Lifespan:
             hint = f"expected {' or '.join(allowed)}" if allowed else "nothing is expected any more"
             raise ResponseError(f"{kind!r} was sent while the application was {self.stage.value}; {hint}")
         if kind in _FAILED:
-            self._message = str(message.get("message") or "")
+            self.message = str(message.get("message") or "")
         self.stage = following
         if kind.startswith("lifespan.startup"):
             self._started.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -335,3 +336,43 @@ def test_after_the_end_nothing_may_be_said():
         assert "was sent while the application was at its end" in str(deaths[0])
 
     drive(body)
+
+
+STEPS = ("receive", STARTED, {"type": "lifespan.startup.failed"}, STOPPED, ValueError("raised"))
+
+
+@pytest.mark.parametrize("mode", ["auto", "on"])
+def test_no_script_leaves_the_server_waiting_for_nobody(mode):
+    """Whatever an application does in up to four steps: only one that itself waits for a message is waited for."""
+
+    async def body():
+        for length in range(5):
+            for script in itertools.product(STEPS, repeat=length):
+                await one(Teller(*script))
+
+    async def one(app):
+        async with running(app, mode) as (lifespan, task):
+            startup = await outcome(lifespan.startup())
+            assert startup.done() or not task.done(), app.script
+            if not startup.done():
+                assert app.script[:2] == ("receive", "receive")
+                startup.cancel()
+                return
+            serves = startup.exception() is None
+            assert serves == (lifespan.message is None and (mode == "auto" or lifespan.supported)), app.script
+            shutdown = await outcome(lifespan.shutdown())
+            assert shutdown.done() or not task.done(), app.script
+            if not shutdown.done():
+                assert app.heard[-1] == "lifespan.shutdown"
+                shutdown.cancel()
+            elif shutdown.exception() is not None:
+                assert lifespan.failure is shutdown.exception().__cause__
+
+    async def outcome(work):
+        """The task of `work`, when nothing moves any more."""
+        task = asyncio.ensure_future(work)
+        for _ in range(12):
+            await asyncio.sleep(0)
+        return task
+
+    asyncio.run(asyncio.wait_for(body(), 60))
