@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import sys
 import threading
 import time
@@ -180,12 +179,11 @@ class Reports:
 
 
 def loops():
-    kinds = [asyncio.new_event_loop]
-    if importlib.util.find_spec("uvloop") is not None:
+    try:
         import uvloop
-
-        kinds.append(uvloop.new_event_loop)
-    return kinds
+    except ImportError:
+        return [asyncio.new_event_loop]
+    return [asyncio.new_event_loop, uvloop.new_event_loop]
 
 
 @pytest.fixture(params=loops(), ids=lambda kind: kind.__module__.partition(".")[0])
