@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from typing import NamedTuple
+
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN, Protocol, Side
 
 from gunicorn.protocol.limits import WebSocketPolicy
 from gunicorn.protocol.websocket.connection import WebSocket
-from gunicorn.protocol.websocket.events import Event
+from gunicorn.protocol.websocket.events import Event, State
 from gunicorn.protocol.websocket.handshake import Offer
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -76,6 +80,51 @@ def outcome(data: bytes, *, limit: int = 0, split: int | None = None, extensions
     """What `everything` says of a new connection that gets `data`, whole or in pieces of `split` bytes."""
     pieces = [data] if split is None else [data[at : at + split] for at in range(0, len(data), split)]
     return everything(machine(limit=limit, extensions=extensions), pieces)
+
+
+class Verdict(NamedTuple):
+    """What came of a whole stream and its end."""
+
+    events: list[Event]
+    said: bytes
+    before_eof: State
+    state: State
+
+
+def ending(websocket: WebSocket, pieces: Iterable[bytes]) -> Verdict:
+    """Feeds `pieces` and then the end of the stream."""
+    events, said = everything(websocket, pieces)
+    before = websocket.state
+    events += websocket.receive_eof()
+    return Verdict(events, said + websocket.outgoing(), before, websocket.state)
+
+
+def alone(data: bytes) -> tuple[list[str | bytes], int, bytes]:
+    """What the library makes of a stream by itself: messages, the close code it settles on or 0, what it sends.
+
+    It sees what is wrong later than the machine, or in a message it never completes not at all.
+    """
+    protocol = Protocol(Side.SERVER, state=OPEN, max_size=None)
+    protocol.receive_data(data)
+    messages: list[str | bytes] = []
+    parts: list[bytes] = []
+    text = False
+    for event in protocol.events_received():
+        assert isinstance(event, Frame)
+        if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            text = event.opcode is Opcode.TEXT if event.opcode is not Opcode.CONT else text
+            parts.append(bytes(event.data))
+            if event.fin:
+                whole = b"".join(parts)
+                parts = []
+                try:
+                    messages.append(whole.decode() if text else whole)
+                except UnicodeDecodeError:
+                    return messages, 1007, b""
+    writes = protocol.data_to_send()
+    ended = b"" in writes
+    code = protocol.close_rcvd.code if protocol.close_rcvd else protocol.close_sent.code if protocol.close_sent else 0
+    return messages, int(code) if ended else 0, b"".join(writes)
 
 
 class Deflater:

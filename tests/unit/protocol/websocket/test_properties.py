@@ -6,10 +6,8 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.frames import Frame, Opcode
-from websockets.protocol import OPEN, Protocol, Side
 
-from gunicorn.protocol.websocket.events import Closed
+from gunicorn.protocol.websocket.events import Closed, State
 from tests.support.websocket_frames import (
     BINARY,
     CLOSE,
@@ -22,7 +20,10 @@ from tests.support.websocket_frames import (
     RSV2,
     TEXT,
     Deflater,
+    Verdict,
+    alone,
     close,
+    ending,
     everything,
     frame,
     machine,
@@ -64,13 +65,8 @@ def cut(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(places)]
 
 
-def verdict(pieces: list[bytes], deflate: bool, limit: int = LIMIT):
-    """(events, what was said, how it stands) after `pieces` and the end of the stream."""
-    one = machine(limit=limit, extensions=DEFLATE if deflate else ())
-    events, said = everything(one, pieces)
-    before = one.state
-    events += one.receive_eof()
-    return events, said + one.outgoing(), before, one.state, one.must_end
+def verdict(pieces: list[bytes], deflate: bool) -> Verdict:
+    return ending(machine(limit=LIMIT, extensions=DEFLATE if deflate else ()), pieces)
 
 
 @settings(max_examples=400, deadline=None)
@@ -84,37 +80,12 @@ def test_any_split_gives_the_same(data, cuts, deflate):
 @settings(max_examples=300, deadline=None)
 @given(STREAMS, st.booleans())
 def test_every_stream_has_one_end_and_it_comes_last(data, deflate):
-    events, _, _, after, must_end = verdict([data], deflate)
+    events, _, _, state = verdict([data], deflate)
     assert [type(event) for event in events].count(Closed) == 1
     assert type(events[-1]) is Closed
-    assert (after.name, must_end) == ("CLOSED", True)
+    assert state is State.CLOSED
     lengths = [len(event) for event in events if isinstance(event, (str, bytes))]
     assert all(length <= LIMIT for length in lengths)
-
-
-def alone(data: bytes) -> tuple[list[str | bytes], int, bytes]:
-    """What the library makes of a stream by itself: messages, the close code it settles on, and what it sends."""
-    protocol = Protocol(Side.SERVER, state=OPEN, max_size=None)
-    protocol.receive_data(data)
-    messages: list[str | bytes] = []
-    parts: list[bytes] = []
-    text = False
-    for event in protocol.events_received():
-        assert isinstance(event, Frame)
-        if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-            text = event.opcode is Opcode.TEXT if event.opcode is not Opcode.CONT else text
-            parts.append(bytes(event.data))
-            if event.fin:
-                whole = b"".join(parts)
-                parts = []
-                try:
-                    messages.append(whole.decode() if text else whole)
-                except UnicodeDecodeError:
-                    return messages, 1007, b""
-    writes = protocol.data_to_send()
-    ended = b"" in writes
-    code = protocol.close_rcvd.code if protocol.close_rcvd else protocol.close_sent.code if protocol.close_sent else 0
-    return messages, int(code) if ended else 0, b"".join(writes)
 
 
 @settings(max_examples=400, deadline=None)
