@@ -75,10 +75,10 @@ class WebSocketExchange(WebSocketChannel):
             self.told = True
             return {"type": "websocket.connect"}
         while True:
-            data = self.next()
-            if type(data) is str:
-                return {"type": "websocket.receive", "text": data}
-            if data is not None:
+            if self.inbox:
+                data = self.next()
+                if type(data) is str:
+                    return {"type": "websocket.receive", "text": data}
                 return {"type": "websocket.receive", "bytes": data}
             if self.ended is not None:
                 return {"type": "websocket.disconnect", "code": self.ended.code, "reason": self.ended.reason}

@@ -244,11 +244,9 @@ class WebSocketChannel(Exchange):
             self.sent += len(out)
             self.wire.send(out)
 
-    def next(self) -> str | bytes | None:
-        """The message that waits longest; None where there is none."""
+    def next(self) -> str | bytes:
+        """The message that waits longest; there must be one in `inbox`."""
         inbox = self.inbox
-        if not inbox:
-            return None
         data = inbox.popleft()
         self.held -= len(data)
         if self.paused and len(inbox) <= WAITING_COUNT // 2 and self.held <= WAITING_SIZE // 2:

@@ -32,9 +32,10 @@ CONTROL_SIZE = 125
 WHOLE_TEXT, WHOLE_BINARY = FIN | TEXT, FIN | BINARY
 """First byte of a message that is one plain frame."""
 
-_SMALL = 126
-_SMALL_TEXT = tuple(bytes((WHOLE_TEXT, size)) for size in range(_SMALL))
-_SMALL_BINARY = tuple(bytes((WHOLE_BINARY, size)) for size in range(_SMALL))
+_SMALL_TEXT = tuple(bytes((WHOLE_TEXT, size)) for size in range(126))
+_SMALL_BINARY = tuple(bytes((WHOLE_BINARY, size)) for size in range(126))
+_HALF, _FULL = struct.Struct("!BBH").pack, struct.Struct("!BBQ").pack
+"""Heads by the length they can say: 7 bits, 16 bits, 63 bits."""
 
 
 class FrameHead(NamedTuple):
@@ -55,8 +56,8 @@ def read_head(data: bytes, start: int) -> FrameHead | None:
     if len(data) < end:
         return None
     length = data[start + 1] & 0x7F
-    if length >= _SMALL:
-        wide = 2 if length == _SMALL else 8
+    if length >= 126:
+        wide = 2 if length == 126 else 8
         length = int.from_bytes(data[end : end + wide])
         end += wide
     end += 4
@@ -121,22 +122,24 @@ def unmask(payload: bytes, mask: bytes, offset: int = 0) -> bytes:
 def text_frame(payload: bytes) -> bytes:
     """A text message in one frame, as a server sends it."""
     size = len(payload)
-    return (_SMALL_TEXT[size] if size < _SMALL else _wide(WHOLE_TEXT, size)) + payload
+    if size < 126:
+        return _SMALL_TEXT[size] + payload
+    return (_HALF(WHOLE_TEXT, 126, size) if size < 0x10000 else _FULL(WHOLE_TEXT, 127, size)) + payload
 
 
 def binary_frame(payload: bytes) -> bytes:
     """A binary message in one frame, as a server sends it."""
     size = len(payload)
-    return (_SMALL_BINARY[size] if size < _SMALL else _wide(WHOLE_BINARY, size)) + payload
+    if size < 126:
+        return _SMALL_BINARY[size] + payload
+    return (_HALF(WHOLE_BINARY, 126, size) if size < 0x10000 else _FULL(WHOLE_BINARY, 127, size)) + payload
 
 
 def whole_frame(first: int, payload: bytes | bytearray | memoryview) -> bytes:
     """A message in one frame whose first byte is `first`."""
     size = len(payload)
-    return b"".join((bytes((first, size)) if size < _SMALL else _wide(first, size), payload))
-
-
-def _wide(first: int, size: int) -> bytes:
-    if size < 0x10000:
-        return struct.pack("!BBH", first, 126, size)
-    return struct.pack("!BBQ", first, 127, size)
+    if size < 126:
+        head = bytes((first, size))
+    else:
+        head = _HALF(first, 126, size) if size < 0x10000 else _FULL(first, 127, size)
+    return b"".join((head, payload))
