@@ -141,7 +141,7 @@ def test_a_reload_does_not_wait_for_open_streams(asgi_worker):
             server.signal(SIGHUP)
             pid = eventually(lambda: (found := int(server.get().text)) not in seen and found, "a new worker", 10)
             seen.add(pid)
-            assert b"data: " in connection.read_some(), "the stream goes on"
+            assert connection._until(b"data: "), "the stream goes on"
         assert alive(old)
         connection.close()
         eventually(lambda: not alive(old), "the old worker ends when its client leaves", 10)

@@ -131,14 +131,13 @@ async def fill(receive, send, query):
 
 
 async def sips(receive, send, query):
-    """Takes `?n=` pieces of the body, then waits `?s=` seconds before it reads the rest."""
-    total = 0
-    for _ in range(int(query.get("n", ["1"])[0])):
-        total += len((await receive())["body"])
-        note(f"sipped {total}")
+    """Takes the first piece of the body, then waits `?s=` seconds before it reads the rest."""
+    message = await receive()
+    total = len(message["body"])
     await asyncio.sleep(float(query["s"][0]))
-    async for piece in speak.pieces(receive):
-        total += len(piece)
+    while message["more_body"]:
+        message = await receive()
+        total += len(message["body"])
     await speak.answer(send, b"%d" % total)
 
 
