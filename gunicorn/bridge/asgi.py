@@ -209,7 +209,9 @@ class AsgiExchange(Exchange):
                 raise ResponseError(f"headers are pairs of bytes (name, value), not {self.headers!r:.200}") from None
             self.head_sent = True
         self.sent += len(data)
-        if out:
+        if last:
+            self.wire.write(out)
+        elif out:
             self.wire.send(out)
 
     @property

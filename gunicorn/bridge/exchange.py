@@ -6,7 +6,7 @@ socket, no loop and no application interface; every protocol and every worker me
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, BinaryIO, Protocol
 
 from gunicorn.protocol.machine import Machine, Request
@@ -41,9 +41,11 @@ class AsyncTransport(Protocol):
 
     full: bool
     """More is queued than the client takes: whoever makes more awaits `drain` first."""
+    write: Callable[[bytes], None]
+    """Queues bytes in order; what is sent to a closed connection is lost, silently. For the last of an answer."""
 
     def send(self, data: bytes) -> None:
-        """Queues `data` in order; what is sent to a closed connection is lost, silently."""
+        """The same for those who will send more: `full` is up to date afterwards."""
         ...
 
     async def drain(self) -> None:

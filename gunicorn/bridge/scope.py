@@ -1,6 +1,6 @@
 """The ASGI connection scope (ASGI HTTP and WebSocket message format 2.4): what is fixed per connection, then the rest.
 
-`connection_scope` is made once a connection; a request then costs one copy and a handful of stores. Knows the
+`connection_scope` is made once a connection; a request then costs one dictionary. Knows the
 names of the specification and nothing of sockets, loops or messages.
 """
 
@@ -59,54 +59,59 @@ class _Names(Recent[bytes]):
 _names = _Names(capacity=512, longest=64)
 
 
+class ScopeBase(NamedTuple):
+    """The part of a scope that all requests of a connection share.
+
+    `server` is (host, port) of the local end, or (path, None) of a unix socket; `client` is None there.
+    """
+
+    server: tuple[str, int | None]
+    client: tuple[str, int] | None
+    root_path: str
+    state: Mapping[str, Any]
+    extensions: dict[str, Any]
+
+
 def connection_scope(
     options: ScopeOptions, peer: Peer, server: tuple[str, int | None], tls: Mapping[str, Any] | None
-) -> Scope:
-    """The part of a scope that all requests of a connection share; `tls` is the extension of that name, or None.
-
-    `server` is (host, port) of the local end, or (path, None) of a unix socket.
-    """
+) -> ScopeBase:
+    """What is known before the first request; `tls` is the extension of that name, or None."""
     extensions: dict[str, Any] = dict(HTTP_EXTENSIONS)
     if tls is not None:
         extensions["tls"] = tls
+    client = None if peer.unix else (peer.host, int(peer.port or 0))
+    return ScopeBase(server, client, options.root_path, options.state, extensions)
+
+
+def http_scope(base: ScopeBase, request: Request, headers: HeaderPairs) -> Scope:
+    """A fresh scope for `request` on a connection whose base is `base`; `headers` becomes the application's own."""
+    server, client, root_path, state, extensions = base
+    raw_path, version = request.raw_path, request.version
     return {
         "type": "http",
-        "http_version": "1.1",
+        "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
+        "http_version": "1.1" if version == "HTTP/1.1" else _http_version(version),
         "server": server,
-        "client": None if peer.unix else (peer.host, int(peer.port or 0)),
-        "root_path": options.root_path,
-        "extensions": extensions,
-        "state": options.state,
+        "client": client,
+        "scheme": request.scheme,
+        "method": request.method,
+        "root_path": request.script_name or root_path,
+        "path": unquote(raw_path) if "%" in raw_path else raw_path,
+        "raw_path": raw_path.encode("latin-1"),
+        "query_string": request.query.encode("latin-1"),
+        "headers": headers,
+        "state": dict(state),
+        "extensions": extensions.copy(),
     }
 
 
-def http_scope(base: Scope, request: Request, headers: HeaderPairs) -> Scope:
-    """A fresh scope for `request` on a connection whose base is `base`; `headers` becomes the application's own."""
-    scope = base.copy()
-    raw_path = request.raw_path
-    scope["asgi"] = {"version": "3.0", "spec_version": SPEC_VERSION}
-    scope["extensions"] = base["extensions"].copy()
-    scope["state"] = base["state"].copy()
-    scope["method"] = request.method
-    scope["scheme"] = request.scheme
-    scope["path"] = unquote(raw_path) if "%" in raw_path else raw_path
-    scope["raw_path"] = raw_path.encode("latin-1")
-    scope["query_string"] = request.query.encode("latin-1")
-    scope["headers"] = headers
-    if request.version != "HTTP/1.1":
-        scope["http_version"] = _http_version(request.version)
-    if request.script_name:
-        scope["root_path"] = request.script_name
-    return scope
-
-
-def websocket_scope(base: Scope, request: Request, headers: HeaderPairs) -> Scope:
+def websocket_scope(base: ScopeBase, request: Request, headers: HeaderPairs) -> Scope:
     """As `http_scope`, for an upgrade to WebSocket; `subprotocols` is filled in by who reads the offer."""
     scope = http_scope(base, request, headers)
     del scope["method"]
     scope["type"] = "websocket"
     scope["scheme"] = _WEBSOCKET_SCHEMES[request.scheme]
-    kept = {name: value for name, value in base["extensions"].items() if name == "tls"}
+    kept = {name: value for name, value in base.extensions.items() if name == "tls"}
     scope["extensions"] = {**WEBSOCKET_EXTENSIONS, **kept}
     return scope
 

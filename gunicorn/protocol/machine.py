@@ -63,6 +63,7 @@ class Request:
         "expect_continue",
         "fields_source",
         "keep_alive",
+        "label",
         "length",
         "method",
         "path",
@@ -83,6 +84,8 @@ class Request:
     method: str
     target: str
     """The request-target as it was received (RFC 9112 3.2)."""
+    label: bytes
+    """Method and target, as lists of work in flight show them."""
     raw_path: str
     """Path of the target before percent-decoding."""
     path: str

@@ -14,8 +14,8 @@ from gunicorn.protocol.recent import Recent
 
 _ENCODED = re.compile("%([0-9A-Fa-f]{2})")
 
-RequestLine = tuple[str, str, str, str, str, str, str | None]
-"""(method, target, raw path, decoded path, query, version, authority of the target or None)."""
+RequestLine = tuple[str, str, str, str, str, str, str | None, bytes]
+"""(method, target, raw path, decoded path, query, version, authority of the target or None, label)."""
 
 
 class RequestLines(Recent[RequestLine]):
@@ -37,7 +37,8 @@ class RequestLines(Recent[RequestLine]):
         method = self.method(parts[0])
         version = self.version(parts[2])
         raw_path, query, authority = split_target(method, parts[1])
-        return method, parts[1], raw_path, decode_path(raw_path), query, version, authority
+        label = f"{method} {parts[1]}".encode("latin-1")
+        return method, parts[1], raw_path, decode_path(raw_path), query, version, authority, label
 
     def method(self, method: str) -> str:
         """The method, upper-cased where that is asked for."""

@@ -6,19 +6,24 @@ import asyncio
 import contextlib
 import contextvars
 import signal
+import threading
 from collections.abc import Coroutine
+from functools import partial
 from time import monotonic_ns
 from types import FrameType
 from typing import Any, TypeVar
 
 from gunicorn import SERVER
+from gunicorn.bridge.asgi_websocket import WebSocketExchange
 from gunicorn.bridge.lifespan import Lifespan, LifespanError
 from gunicorn.bridge.scope import ScopeOptions
 from gunicorn.config import slices
 from gunicorn.drivers.aio.connection import FOREVER
 from gunicorn.drivers.aio.door import Door, DoorOptions
-from gunicorn.drivers.aio.keeper import Keeper
+from gunicorn.drivers.aio.keeper import Keeper, Leave
 from gunicorn.drivers.aio.service import Service, ServiceOptions
+from gunicorn.drivers.aio.tasks import request_loop
+from gunicorn.drivers.aio.watchdog import Watchdog
 from gunicorn.drivers.ending import QuickStop
 from gunicorn.errors import WorkerBootError
 from gunicorn.host.clock import http_date
@@ -33,6 +38,10 @@ GOING_AWAY, SERVICE_RESTART = 1001, 1012
 """Close codes of WebSockets when the server stops, and when another worker takes over (RFC 6455 7.4.1)."""
 TELL_AT, CANCEL_AT = 0.9, 0.95
 """Parts of `graceful_timeout` after which streams hear `http.disconnect`, and after which their tasks are cancelled."""
+HURRY_NS = 700_000_000
+"""The same moment of a quick stop."""
+IDLE_GRACE_NS = 500_000_000
+"""When the server stops, idle connections may send one more request for so long."""
 QUICK_SECONDS = 1.5
 """What a quick stop leaves to the application's own shutdown."""
 STUCK_SECONDS = 0.3
@@ -74,26 +83,33 @@ class ASGIWorker(HttpWorker):
             self.loop.call_soon_threadsafe(self._end_now)
 
     def _end_now(self) -> None:
+        """INT, QUIT, or overtaken by two reloads: streams and WebSockets get a moment to end in order."""
         signal.setitimer(signal.ITIMER_REAL, 0)
-        finished = self.keeper.finished
-        if finished is not None and not finished.done():
-            finished.set_result(None)
+        self.keeper.stop(Leave(self._close_code(), cancel_ns=HURRY_NS))
 
     def begin_stop(self) -> None:
         """TERM: answers what was begun; empties the accept queue too if the whole server stops."""
         if not self.alive:
             return
         self.alive = False
-        stage = self.cells.rows[0].page[cells.PHASE]
         patience = int(self.cfg.graceful_timeout * 1e9)
-        all_stop = stage == cells.Stage.DRAINING
+        all_stop = self._all_stop()
         self.keeper.stop(
-            drain_queue=all_stop,
-            dropped=self.row.page[cells.DROPPED],
-            code=GOING_AWAY if all_stop else SERVICE_RESTART,
-            tell_ns=int(patience * TELL_AT),
-            cancel_ns=int(patience * CANCEL_AT),
+            Leave(
+                self._close_code(),
+                drain_queue=all_stop,
+                dropped=self.row.page[cells.DROPPED],
+                idle_ns=IDLE_GRACE_NS if all_stop else FOREVER,
+                tell_ns=int(patience * TELL_AT),
+                cancel_ns=int(patience * CANCEL_AT),
+            )
         )
+
+    def _all_stop(self) -> bool:
+        return self.cells.rows[0].page[cells.PHASE] == cells.Stage.DRAINING
+
+    def _close_code(self) -> int:
+        return GOING_AWAY if self._all_stop() or self.quick else SERVICE_RESTART
 
     # -- composition -------------------------------------------------------------------------------------
 
@@ -130,11 +146,13 @@ class ASGIWorker(HttpWorker):
         stamp = Stamp(SERVER, http_date())
         reporter = LogReporter(self.log)
         self.service = service = Service(app, options, self.row, stamp, reporter, self.loop, context)
+        service.websocket = partial(WebSocketExchange, policy=slices.websocket_policy(cfg))
         self.attach_observers(service)
         silence = int(self.timeout * 1e9) or FOREVER
         self.keeper = Keeper(service, max_connections=cfg.worker_connections, silence_ns=silence)
         self.keeper.on_second = self.every_second
         door_options = DoorOptions(self.machine_factory(stamp), self.tls, cfg.workers == 1)
+        self.watchdog = Watchdog(cfg.asgi_block_threshold, self.log.warning, self.row)
         self.doors = [Door(service, listener, door_options, self.keeper.able) for listener in self.sockets]
 
     def _finish(self, work: Coroutine[Any, Any, T]) -> T:
@@ -155,8 +173,8 @@ class ASGIWorker(HttpWorker):
         """Serves until the end, then lets the application shut down."""
         loop = self.loop
         self.keeper.finished = loop.create_future()
+        self.watchdog.start(self.keeper, threading.get_ident())
         try:
-            # In the lifespan's context, so that callbacks which are nobody's see what its tasks see.
             self.keeper.start(self.doors)
             loop.run_until_complete(self.keeper.finished)
         except QuickStop:
@@ -176,6 +194,7 @@ class ASGIWorker(HttpWorker):
             self.log.warning("The application did not shut down in time")
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+            self.watchdog.stop()
             self.keeper.stop_clock()
             self.service.page[cells.HEARTBEAT] = monotonic_ns()
 
@@ -199,12 +218,11 @@ def _leave_by_force(number: int, frame: FrameType | None) -> None:  # noqa: ARG0
 
 def _new_loop(kind: str) -> asyncio.AbstractEventLoop:
     if kind == "asyncio":
-        return asyncio.new_event_loop()
+        return request_loop(asyncio.SelectorEventLoop)
     try:
         import uvloop
     except ImportError:
         if kind == "uvloop":
             raise WorkerBootError("asgi_loop is 'uvloop', which is not installed; install gunicorn[uvloop]") from None
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
+        return request_loop(asyncio.SelectorEventLoop)
+    return request_loop(uvloop.Loop)

@@ -7,15 +7,14 @@ the order of pipelined requests, and knows when the connection ends. Times are m
 from __future__ import annotations
 
 import asyncio
-import enum
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, cast
 
 from gunicorn.bridge.asgi import AsgiExchange
 from gunicorn.bridge.exchange import Exchange
-from gunicorn.bridge.scope import HeaderPairs, Scope, header_pairs, http_scope
-from gunicorn.drivers.aio.files import read_blocks, send_span
+from gunicorn.bridge.scope import HeaderPairs, ScopeBase, header_pairs, http_scope
+from gunicorn.drivers.aio.transport import NOTHING, LoopTransport, State
 from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.machine import Body, Event, Machine, Phase, Request
 
@@ -32,76 +31,28 @@ FOREVER = 1 << 63
 _IDLE, _HEAD, _BODY, _ANSWER, _CLOSED, _TUNNEL = Phase
 
 
-class State(enum.IntEnum):
-    """What the connection is doing, beside the phase of its machine."""
-
-    OPEN = 0
-    LINGERING = 1
-    """Our side is closed; what still arrives is thrown away."""
-    CLOSING = 2
-    """What is queued is being sent, then the end."""
-    CLOSED = 3
-
-
-class _Nothing:
-    """Takes the place of a transport that is gone: what is still said to it is lost."""
-
-    def write(self, data: bytes) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    abort = pause_reading = resume_reading = write_eof = close
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def can_write_eof(self) -> bool:
-        return False
-
-    def is_closing(self) -> bool:
-        return False
-
-    def get_extra_info(self, name: str) -> None:  # noqa: ARG002
-        return None
-
-
-_NOTHING = cast(asyncio.Transport, _Nothing())
-
-
-class Connection(asyncio.Protocol):
-    """See the module. It is the `AsyncTransport` of its exchanges."""
+class Connection(LoopTransport):
+    """See the module."""
 
     __slots__ = (
         "arrived",
         "base",
-        "deadline",
         "door",
-        "drainers",
         "exchange",
-        "full",
         "headers",
         "held",
         "machine",
-        "paused",
         "request",
-        "service",
         "source",
-        "state",
-        "transport",
         "tunnel",
-        "unsent",
     )
 
     request: Request
 
     def __init__(self, service: Service, door: Door, machine: Machine, now: int) -> None:
-        self.service = service
+        super().__init__(service)
         self.door = door
         self.machine = machine
-        self.transport = _NOTHING
-        self.state = State.OPEN
         self.deadline = now + service.greeting_ns
         self.arrived = now
         """When the request in hand began; -1 while its head drips in."""
@@ -109,12 +60,8 @@ class Connection(asyncio.Protocol):
         """The request that is being answered."""
         self.tunnel: Tunnel | None = None
         """What reads the connection since it was upgraded."""
-        self.full = False
-        self.paused = False
-        self.drainers: list[Any] | None = None
         self.held = 0
-        self.unsent = 0
-        self.base: Scope | None = None
+        self.base: ScopeBase | None = None
         self.source: Sequence[Any] = ()
         self.headers: HeaderPairs = []
 
@@ -123,6 +70,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open; under TLS the handshake is over."""
         self.transport = cast(asyncio.Transport, transport)
+        self.write = self.transport.write
         self.transport.set_write_buffer_limits(self.service.response_buffer)
         self.service.opened(self)
 
@@ -144,7 +92,7 @@ class Connection(asyncio.Protocol):
             return
         event = events[0]
         if type(event) is Request and event.complete:
-            self._begin(event)
+            self._begin(event, now=True)
         else:
             self._take(events)
 
@@ -175,10 +123,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """The connection is gone, whoever ended it."""
         self.state = State.CLOSED
-        self.transport = _NOTHING
+        self.transport = NOTHING
+        self.write = NOTHING.write
         self.machine.abort()
         self.full = False
-        self._release_drainers()
+        self.release_drainers()
         tunnel, exchange = self.tunnel, self.exchange
         self.tunnel = self.exchange = None
         if tunnel is not None:
@@ -189,22 +138,10 @@ class Connection(asyncio.Protocol):
             self.service.abandoned(self, exchange)
         self.service.forget(self)
 
-    def pause_writing(self) -> None:
-        """More is queued than `response_buffer`."""
-        self.full = True
-        self.unsent = self.transport.get_write_buffer_size()
-        self.deadline = monotonic_ns() + self.service.write_ns
-
-    def resume_writing(self) -> None:
-        """The client has read on."""
-        self.full = False
-        self._set_deadline(monotonic_ns())
-        self._release_drainers()
-
     # -- requests ----------------------------------------------------------------------------------------
 
-    def _begin(self, request: Request) -> None:
-        """A head is complete: the application gets its request."""
+    def _begin(self, request: Request, *, now: bool = False) -> None:
+        """A head is complete: the application gets its request, at once with `now`."""
         base = self.base
         if base is None:
             # Only now: a PROXY header may have named another client than the kernel.
@@ -218,12 +155,12 @@ class Connection(asyncio.Protocol):
         self.request = request
         if request.upgrade == "websocket" and self.service.upgrade(self, request, headers):
             return
-        machine = self.machine
+        machine, service = self.machine, self.service
         self.exchange = exchange = AsgiExchange(
             machine, self, machine.peer, request, http_scope(base, request, headers)
         )
         self.deadline = FOREVER
-        self.service.start(self, exchange)
+        service.start(exchange, machine, service.run(exchange), now=now)
 
     def _take(self, events: Sequence[Event]) -> None:
         """Events of a request with a body, or of an end."""
@@ -238,7 +175,7 @@ class Connection(asyncio.Protocol):
                 exchange = self.exchange
                 if exchange is not None:
                     exchange.feed(event.data, event.last)
-                    self._set_deadline(now)
+                    self.set_deadline(now)
                 elif event.last:
                     self._next(now)
                 else:
@@ -265,7 +202,7 @@ class Connection(asyncio.Protocol):
             now = monotonic_ns()
         elif exchange is self.exchange:
             self.exchange = None
-            now = self.service.settle(self, exchange)
+            now = self.service.settle(exchange, self.machine)
         else:
             return
         machine = self.machine
@@ -282,12 +219,17 @@ class Connection(asyncio.Protocol):
             return
         self.held = 0
         self.resume_reading()
-        self._set_deadline(now)
+        self.set_deadline(now)
         if self.machine.pending and phase is _IDLE:
             self.arrived = now
+            self.service.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Feeds the machine what it held back; a callback of its own, because an application is still on the stack."""
+        if self.exchange is None and self.tunnel is None and self.machine.pending:
             self.data_received(b"")
 
-    def _set_deadline(self, now: int) -> None:
+    def set_deadline(self, now: int) -> None:
         """Until when the client must do something, by what is awaited of it."""
         service = self.service
         phase = self.machine.phase
@@ -303,58 +245,6 @@ class Connection(asyncio.Protocol):
             self.deadline = now + service.header_ns
         else:
             self.deadline = now + service.keepalive_ns
-
-    # -- the transport of exchanges ----------------------------------------------------------------------
-
-    def send(self, data: bytes) -> None:
-        """Queues bytes; lost where the connection is."""
-        transport = self.transport
-        transport.write(data)
-        if transport.is_closing():
-            # A broken connection takes everything and is never full: who makes more must let the loop end it.
-            self.full = True
-
-    async def drain(self) -> None:
-        """Waits until the client has read on, or is gone."""
-        if self.full:
-            waiter = self.future()
-            if self.drainers is None:
-                self.drainers = []
-            self.drainers.append(waiter)
-            await waiter
-
-    def _release_drainers(self) -> None:
-        drainers, self.drainers = self.drainers, None
-        for waiter in drainers or ():
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def send_file(self, fd: int, offset: int, count: int) -> None:
-        """Sends a span of a file behind what is queued."""
-        await send_span(self, fd, offset, count)
-
-    def read_file(self, fd: int, offset: int, count: int) -> AsyncIterator[bytes]:
-        """The span in blocks."""
-        return read_blocks(self.service.loop, fd, offset, count)
-
-    def pause_reading(self) -> None:
-        """The client shall wait."""
-        if not self.paused and self.state is State.OPEN:
-            self.paused = True
-            self.transport.pause_reading()
-            self._set_deadline(monotonic_ns())
-
-    def resume_reading(self) -> None:
-        """Reads on."""
-        if self.paused:
-            self.paused = False
-            if self.state is State.OPEN:
-                self.transport.resume_reading()
-                self._set_deadline(monotonic_ns())
-
-    def future(self) -> Any:
-        """A new future of the loop."""
-        return self.service.loop.create_future()
 
     # -- the end -----------------------------------------------------------------------------------------
 
@@ -393,18 +283,6 @@ class Connection(asyncio.Protocol):
             self.transport.write_eof()
         except (OSError, RuntimeError):
             self.abort()
-
-    def end(self) -> None:
-        """Closes when what is queued has been sent."""
-        if self.state < State.CLOSING:
-            self.state = State.CLOSING
-            self.unsent = self.transport.get_write_buffer_size()
-            self.deadline = monotonic_ns() + self.service.write_ns
-            self.transport.close()
-
-    def abort(self) -> None:
-        """Closes at once."""
-        self.transport.abort()
 
     def expire(self, now: int) -> None:
         """The deadline passed."""

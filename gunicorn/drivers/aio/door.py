@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import TYPE_CHECKING, NamedTuple
 
-from gunicorn.bridge.scope import Scope, connection_scope
+from gunicorn.bridge.scope import ScopeBase, connection_scope
 from gunicorn.drivers.aio.connection import Connection
 from gunicorn.drivers.aio.tlsinfo import tls_extension
 from gunicorn.net.address import peer_of, show_path
@@ -108,7 +108,7 @@ class Door:
         finally:
             self.arriving -= 1
 
-    def scope(self, connection: Connection) -> Scope:
+    def scope(self, connection: Connection) -> ScopeBase:
         """What all requests of a connection share; made for the first one, since only then is the peer final."""
         tls = None if self.options.tls is None else tls_extension(connection.transport)
         return connection_scope(self.service.options.scope, connection.machine.peer, self.server, tls)

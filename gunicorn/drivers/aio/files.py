@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gunicorn.bridge.exchange import ClientGone
 
 if TYPE_CHECKING:
-    from gunicorn.drivers.aio.connection import Connection
+    from gunicorn.drivers.aio.transport import LoopTransport
 
 READ_BLOCK = 262_144
 SENDFILE_BLOCK = 1 << 20
@@ -30,7 +30,7 @@ async def read_blocks(loop: asyncio.AbstractEventLoop, fd: int, offset: int, cou
         yield block
 
 
-async def send_span(connection: Connection, fd: int, offset: int, count: int) -> None:
+async def send_span(connection: LoopTransport, fd: int, offset: int, count: int) -> None:
     """Sends the span behind what is queued. Raises ClientGone, and OSError where the file is cut short.
 
     The kernel sends what it can (sendfile); under TLS, and where the loop holds the descriptor for itself, blocks
@@ -69,7 +69,7 @@ async def send_span(connection: Connection, fd: int, offset: int, count: int) ->
         raise ClientGone("the client left before the answer was complete")
 
 
-async def _flushed(connection: Connection) -> None:
+async def _flushed(connection: LoopTransport) -> None:
     """Waits until nothing is queued: the file's bytes go past the queue."""
     transport = connection.transport
     transport.set_write_buffer_limits(0)
@@ -81,7 +81,7 @@ async def _flushed(connection: Connection) -> None:
         transport.set_write_buffer_limits(connection.service.response_buffer)
 
 
-async def _writable(connection: Connection, fd: int) -> None:
+async def _writable(connection: LoopTransport, fd: int) -> None:
     """Waits until the kernel has room, no longer than the client may stop reading."""
     service = connection.service
     ready = service.loop.create_future()

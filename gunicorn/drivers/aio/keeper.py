@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
+from typing import NamedTuple
 
-from gunicorn.drivers.aio.connection import FOREVER, State
+from gunicorn.drivers.aio.connection import FOREVER
 from gunicorn.drivers.aio.door import Door
 from gunicorn.drivers.aio.service import Service
+from gunicorn.drivers.aio.transport import State
 from gunicorn.metrics import cells
 
 TICK_NS = 250_000_000
@@ -24,8 +26,25 @@ DRAIN_NS = 150_000_000
 """An accept queue that stayed empty for so long is empty: handshakes under way have ended."""
 DRAIN_LIMIT_NS = 2_000_000_000
 """The most that is spent on accept queues where newcomers cannot be refused."""
-IDLE_GRACE_NS = 500_000_000
-"""When the server stops, idle connections may send one more request for so long."""
+END_NS = 300_000_000
+"""What a cancelled application may take to clean up; then it is left behind."""
+
+
+class Leave(NamedTuple):
+    """How a worker is to end. Times in ns from now."""
+
+    code: int
+    """Close code for WebSockets."""
+    drain_queue: bool = False
+    """Nobody serves the accept queues after us: they are emptied first."""
+    dropped: int = 0
+    """The same for single doors, a bit each in their order."""
+    idle_ns: int = 0
+    """How long idle connections may still send a request."""
+    tell_ns: int = 0
+    """When applications that still answer hear `http.disconnect`."""
+    cancel_ns: int = 0
+    """When they are cancelled."""
 
 
 class Keeper:
@@ -48,7 +67,7 @@ class Keeper:
         self.next_second = 0
         self.draining = False
         self.drain_until = 0
-        self.tell_at = self.cancel_at = FOREVER
+        self.tell_at = self.cancel_at = self.end_at = FOREVER
         """While stopping: when those who still answer are told, and when they are cancelled, monotonic ns."""
         self.due = 0
         self.timer: asyncio.TimerHandle | None = None
@@ -120,12 +139,10 @@ class Keeper:
 
     # -- stopping ----------------------------------------------------------------------------------------
 
-    def stop(self, *, drain_queue: bool, dropped: int, code: int, tell_ns: int, cancel_ns: int) -> None:
+    def stop(self, leave: Leave) -> None:
         """Begins the end: no new connections, answers say close, idle connections get a last moment.
 
-        With `drain_queue` every accept queue is emptied first, because nobody serves it after us; else those of
-        the doors whose bits (by position) are set in `dropped`. WebSockets are closed with `code`;
-        applications that still answer after `tell_ns` hear `http.disconnect`, after `cancel_ns` they are cancelled.
+        May be called again, to make haste.
         """
         service = self.service
         now = monotonic_ns()
@@ -133,23 +150,23 @@ class Keeper:
         service.keep_alive = False
         for index, door in enumerate(list(self.doors)):
             # Whoever owns a socket that is not ours keeps its queue.
-            if door.owned and (drain_queue or dropped >> index & 1):
+            if door.owned and (leave.drain_queue or leave.dropped >> index & 1):
                 door.last_accept = now
             else:
                 self._leave(door)
         self.draining = bool(self.doors)
         self.drain_until = now + DRAIN_LIMIT_NS
-        grace = min(service.keepalive_ns, IDLE_GRACE_NS) if drain_queue else service.keepalive_ns
-        if drain_queue:
-            service.keepalive_ns = grace
-            service.greeting_ns = min(service.greeting_ns, IDLE_GRACE_NS)
-        self.tell_at, self.cancel_at = now + tell_ns, now + cancel_ns
+        service.keepalive_ns = min(service.keepalive_ns, leave.idle_ns)
+        if leave.idle_ns < FOREVER:
+            service.greeting_ns = min(service.greeting_ns, max(leave.idle_ns, SHORT_TICK_NS))
+        self.tell_at, self.cancel_at = now + leave.tell_ns, now + leave.cancel_ns
+        self.end_at = self.cancel_at + END_NS
         for connection in list(service.connections):
             connection.machine.keep_alive = False
             if connection.is_idle:
-                connection.deadline = min(connection.deadline, now + grace)
+                connection.deadline = min(connection.deadline, now + service.keepalive_ns)
         for tunnel in list(service.tunnels):
-            tunnel.leave(code)
+            tunnel.leave(leave.code)
         if self.timer is not None:
             self.timer.cancel()
         self.turn()
@@ -170,7 +187,7 @@ class Keeper:
         if now >= self.cancel_at:
             self.cancel_at = FOREVER
             self._cancel_all()
-        if self.finished is not None and not self.finished.done() and self.is_finished():
+        if self.finished is not None and not self.finished.done() and (self.is_finished() or now >= self.end_at):
             self.finished.set_result(None)
 
     def _cancel_all(self) -> None:

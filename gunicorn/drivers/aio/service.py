@@ -18,6 +18,7 @@ from gunicorn.bridge.exchange import ClientGone, Exchange
 from gunicorn.bridge.scope import HeaderPairs, ScopeOptions, websocket_scope
 from gunicorn.bridge.wsgi import answer_failure
 from gunicorn.drivers.aio.connection import FOREVER, Connection
+from gunicorn.drivers.aio.tasks import Work, start_later, start_now
 from gunicorn.drivers.ending import QuickStop
 from gunicorn.metrics.cells import (
     ABORTED,
@@ -44,6 +45,7 @@ from gunicorn.protocol.limits import Stamp, Timeouts
 from gunicorn.protocol.machine import Machine, Request
 
 _NOTE_SIZE = NOTE.size
+_NOTE_WORDS = _NOTE_SIZE // 8
 
 
 class Reporter(Protocol):
@@ -110,6 +112,8 @@ class Service:
         self.stamp = stamp
         self.page = row.page
         self.notes = row.notes
+        self.note_starts = row.notes.cast("Q")
+        """The same as numbers: the first of each note is its start, and 0 clears it."""
         self.loop = loop
         self.context = context
         self.connections: set[Connection] = set()
@@ -162,32 +166,34 @@ class Service:
 
     # -- one request -------------------------------------------------------------------------------------
 
-    def start(self, connection: Connection, exchange: AsgiExchange) -> None:
-        """Gives the request to the application, in a task of its own."""
-        self.note(exchange, connection.machine)
-        exchange.task = self.loop.create_task(self._run(exchange), context=self.context.copy())
+    def start(self, exchange: Any, machine: Machine, work: Work, *, now: bool) -> None:
+        """The request is in the application's hands from here on: `work` runs it, in a task of its own.
 
-    def note(self, exchange: Any, machine: Machine) -> None:
-        """A request is in the application's hands from here on."""
+        At once with `now`, for callers that are no task.
+        """
         free = self.free_notes
         exchange.note = note = free.pop() if free else NOTES - 1
         exchange.started = started = monotonic_ns()
-        request = exchange.request
-        line = f"{request.method} {request.target}".encode("latin-1")
-        NOTE.pack_into(self.notes, note * _NOTE_SIZE, started, line)
-        self.page[IN_FLIGHT] += 1
-        self.running.add(exchange)
+        NOTE.pack_into(self.notes, note * _NOTE_SIZE, started, exchange.request.label)
+        running = self.running
+        running.add(exchange)
+        self.page[IN_FLIGHT] = len(running)
         if not self.keep_alive:
             machine.keep_alive = False
+        start_task = start_now if now else start_later
+        task = start_task(self.loop, work, self.context.copy())
+        if not task.done():
+            exchange.task = task
 
-    async def _run(self, exchange: AsgiExchange) -> None:
+    async def run(self, exchange: AsgiExchange) -> None:
+        """The body of a request's task."""
         # How long the loop took to get here: what waits in an event loop waits for its other tasks.
         exchange.queue_ns = monotonic_ns() - exchange.started
         try:
             if self.before is not None:
                 self.before(exchange)
             await self.app(exchange.scope, exchange.receive, exchange.send)
-            if not exchange.close():
+            if not exchange.done and not exchange.close():
                 self._incomplete(exchange)
         except QuickStop:
             raise
@@ -196,34 +202,37 @@ class Service:
             if isinstance(error, asyncio.CancelledError):
                 raise
         finally:
-            exchange.task = None
-            self.running.discard(exchange)
-            if self.orphans:
-                self.orphans.pop(exchange, None)
+            self._returned(exchange)
 
-    def settle(self, connection: Connection, exchange: Any) -> int:
-        """An answer is complete, or will never be: accounts for it. Returns the time, monotonic ns."""
+    def _returned(self, exchange: Any) -> None:
+        """The application gave the request back."""
+        exchange.task = None
+        running = self.running
+        running.discard(exchange)
+        self.page[IN_FLIGHT] = len(running)
+        if self.orphans:
+            self.orphans.pop(exchange, None)
+
+    def settle(self, exchange: Any, machine: Machine, *, timed: bool = True) -> int:
+        """An answer is complete, or will never be: accounts for it. Returns the time, monotonic ns.
+
+        Not `timed` are WebSockets: how long somebody stays says nothing about how fast we are.
+        """
         ended = monotonic_ns()
         page = self.page
-        exchange.duration_ns = duration = ended - exchange.started - exchange.queue_ns
-        page[QUEUE_SUM] += exchange.queue_ns
-        page[QUEUE + bisect_left(BOUNDS_NS, exchange.queue_ns)] += 1
-        page[DURATION_SUM] += duration
-        page[DURATION + bisect_left(BOUNDS_NS, duration)] += 1
-        self._count(exchange)
-        machine = connection.machine
-        if machine.overrun or machine.shortfall:
-            self._wrong_length(exchange)
-        return ended
-
-    def _count(self, exchange: Any) -> None:
-        """The part of the account that requests and WebSockets share."""
-        page = self.page
+        queued = exchange.queue_ns
+        exchange.duration_ns = duration = ended - exchange.started - queued
+        if timed:
+            page[QUEUE_SUM] += queued
+            page[QUEUE + bisect_left(BOUNDS_NS, queued)] += 1
+            page[DURATION_SUM] += duration
+            page[DURATION + bisect_left(BOUNDS_NS, duration)] += 1
+            if machine.overrun or machine.shortfall:
+                self._wrong_length(exchange)
         page[STATUS_CELLS.get(exchange.status[:1], ABORTED)] += 1
         page[BYTES_OUT] += exchange.sent
-        page[IN_FLIGHT] -= 1
         note = exchange.note
-        NOTE.pack_into(self.notes, note * _NOTE_SIZE, 0, b"")
+        self.note_starts[note * _NOTE_WORDS] = 0
         if note != NOTES - 1:
             self.free_notes.append(note)
         if self.access is not None:
@@ -233,6 +242,7 @@ class Service:
         self.requests += 1
         if self.requests == self.retire_at:
             self.retire()
+        return ended
 
     # -- how it can end otherwise ------------------------------------------------------------------------
 
@@ -284,7 +294,7 @@ class Service:
     def abandoned(self, connection: Connection, exchange: AsgiExchange) -> None:
         """Nobody waits for this answer any more."""
         self.page[ABORTED] += 1 if exchange.status else 0
-        self.settle(connection, exchange)
+        self.settle(exchange, connection.machine)
         self.orphan(exchange)
         self.reporter.noticed(f"client {connection.machine.peer.host} left before the answer was complete")
 
@@ -305,10 +315,9 @@ class Service:
         connection.tunnel = exchange
         connection.deadline = FOREVER
         exchange.queue_ns = 0
-        self.note(exchange, machine)
         self.page[WEBSOCKETS] += 1
-        self.tunnels[exchange] = exchange.started
-        exchange.task = self.loop.create_task(self._run_tunnel(exchange), context=self.context.copy())
+        self.tunnels[exchange] = 0
+        self.start(exchange, machine, self._run_tunnel(exchange), now=False)
         return True
 
     async def _run_tunnel(self, exchange: Any) -> None:
@@ -324,16 +333,13 @@ class Service:
             exchange.failure = error
             self.reporter.crashed(exchange, error)
         finally:
-            exchange.task = None
-            self.running.discard(exchange)
-            self.orphans.pop(exchange, None)
+            self._returned(exchange)
             self.tunnels.pop(exchange, None)
             page = self.page
             page[WEBSOCKETS] -= 1
             page[WEBSOCKET_MESSAGES_IN] += exchange.messages_in
             page[WEBSOCKET_MESSAGES_OUT] += exchange.messages_out
-            exchange.duration_ns = monotonic_ns() - exchange.started
-            self._count(exchange)
+            self.settle(exchange, exchange.machine, timed=False)
 
 
 def _nothing() -> None:

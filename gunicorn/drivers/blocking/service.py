@@ -151,8 +151,7 @@ class Service:
         machine = connection.machine
         page = self.page
         started = monotonic_ns()
-        line = f"{request.method} {request.target}".encode("latin-1")
-        NOTE.pack_into(self.notes, note * _NOTE_SIZE, started, line)
+        NOTE.pack_into(self.notes, note * _NOTE_SIZE, started, request.label)
         page[IN_FLIGHT] += 1
         if self.average_ns >= self.keep_below_ns or self.stopping:
             machine.keep_alive = False

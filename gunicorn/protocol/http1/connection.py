@@ -22,6 +22,7 @@ from gunicorn.protocol.http1.encode import (
 )
 from gunicorn.protocol.http1.examine import examine_head
 from gunicorn.protocol.http1.head import parse_head, repeat_head
+from gunicorn.protocol.http1.repeat import SaidHead
 from gunicorn.protocol.limits import HttpPolicy, Stamp
 from gunicorn.protocol.machine import NO_EVENTS, Body, Event, Fields, Goodbye, Phase, Request, TextFields
 from gunicorn.protocol.proxy import ProxyHeader, read_proxy_header
@@ -45,8 +46,8 @@ _LENGTH = Framing.LENGTH
 _UNANSWERED, _STARTED, _ANSWERED = range(3)
 
 
-class Http1:
-    """The machine of `protocol.machine` for HTTP/1; made once for each connection."""
+class _Memory:
+    """The names of what a connection remembers."""
 
     __slots__ = (
         "_answer",
@@ -67,6 +68,7 @@ class Http1:
         "_request",
         "_rest",
         "_room",
+        "_said",
         "_scheme",
         "_stamp",
         "keep_alive",
@@ -77,6 +79,12 @@ class Http1:
         "proxy_header",
         "shortfall",
     )
+
+
+class Http1(_Memory):
+    """The machine of `protocol.machine` for HTTP/1; made once for each connection."""
+
+    __slots__ = ()
 
     def __init__(self, policy: HttpPolicy, trust: TrustPolicy, stamp: Stamp, peer: Peer, scheme: str) -> None:
         """`scheme` is that of the transport: "https" under TLS. Trust is judged once, by the transport's peer."""
@@ -102,6 +110,7 @@ class Http1:
         self._answer = _UNANSWERED
         self._rest = b""
         self._eof = False
+        self._said = SaidHead()
         self._fields = b""
         self._model: Request | None = None
 
@@ -279,6 +288,14 @@ class Http1:
             raise ResponseError("there is no request to answer, or its answer has begun")
         close = not (self.keep_alive and request.keep_alive) or (self.phase is _BODY and self._too_much_unread())
         size = len(body)
+        if last and not close:
+            again = self._said.again(status, fields, body, request, self._stamp)
+            if again:
+                self._answer = _ANSWERED
+                self.overrun = False
+                if self.phase is _ANSWER:
+                    self.phase = _IDLE
+                return again
         head, framing, length, close = encode_head(
             status, fields, size, last, request, close, self._policy, self._stamp
         )
@@ -289,6 +306,7 @@ class Http1:
                 self.phase = _CLOSED
             elif self.phase is _ANSWER:
                 self.phase = _IDLE
+                self._said.keep(status, fields, size, request, self._stamp, head)
             return head + body
         self.overrun = False
         self._framing = framing

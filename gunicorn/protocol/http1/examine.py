@@ -28,7 +28,8 @@ def examine_head(lines: Sequence[str], policy: HttpPolicy, lexicon: Lexicon, sch
     """
     line = policy.request_lines[lines[0]]
     request = Request()
-    request.method, request.target, request.raw_path, request.path, request.query, request.version, authority = line
+    request.method, request.target, request.raw_path, request.path, request.query = line[:5]
+    request.version, authority, request.label = line[5:]
     request.stream = 0
     request.trailers = None
     pairs = read_field_lines(lines[1:], policy, lexicon)

@@ -60,6 +60,7 @@ def repeat_head(line: bytes, model: Request, policy: HttpPolicy) -> Request | No
         request.query,
         request.version,
         authority,
+        request.label,
     ) = policy.request_lines[line.decode("latin-1")]
     if authority is not None or request.version != model.version:
         return None
@@ -93,6 +94,7 @@ def _decide(
         request.query,
         request.version,
         authority,
+        request.label,
     ) = policy.request_lines[line]
     policy.hosts[variables["HTTP_HOST"]]
     if authority is not None:

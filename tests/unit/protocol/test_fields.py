@@ -76,9 +76,10 @@ def test_response_names():
         "Trailer": PLAIN,
     }
     assert {name: names[name] for name in spelled} == spelled
+    assert {name: names[name.encode()] for name in spelled} == spelled
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a:", "a\r\nb", "é", b"a", 5, None])
+@pytest.mark.parametrize("name", ["", "a b", "a:", "a\r\nb", "é", b"a:", "é".encode(), 5, None])
 def test_response_names_are_tokens(name):
     with pytest.raises(ResponseError):
         ResponseNames()[name]

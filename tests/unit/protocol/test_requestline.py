@@ -29,6 +29,7 @@ def test_origin_form():
         "x=%20",
         "HTTP/1.1",
         None,
+        b"GET /a%20b/c?x=%20",
     )
 
 

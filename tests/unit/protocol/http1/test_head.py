@@ -55,6 +55,7 @@ class TestPlain:
         assert everything(request) == {
             "method": "GET",
             "target": "/a%20b?q",
+            "label": b"GET /a%20b?q",
             "raw_path": "/a%20b",
             "path": "/a b",
             "query": "q",

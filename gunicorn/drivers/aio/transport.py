@@ -1,0 +1,160 @@
+"""The bytes of one connection on behalf of its exchanges: queued in an asyncio transport, drained, read on or not.
+
+A slow client holds its application only beyond the limits: more queued than `response_buffer`. `Connection` adds
+what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import AsyncIterator, Callable
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any, cast
+
+from gunicorn.drivers.aio.files import read_blocks, send_span
+
+if TYPE_CHECKING:
+    from gunicorn.drivers.aio.service import Service
+
+
+class State(enum.IntEnum):
+    """What the connection is doing, beside the phase of its machine."""
+
+    OPEN = 0
+    LINGERING = 1
+    """Our side is closed; what still arrives is thrown away."""
+    CLOSING = 2
+    """What is queued is being sent, then the end."""
+    CLOSED = 3
+
+
+class Nothing:
+    """Takes the place of a transport that is gone: what is still said to it is lost."""
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    abort = pause_reading = resume_reading = write_eof = close
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str) -> None:  # noqa: ARG002
+        return None
+
+
+NOTHING = cast(asyncio.Transport, Nothing())
+
+
+class LoopTransport(asyncio.Protocol):
+    """The exchange's `AsyncTransport` over a transport of the loop."""
+
+    __slots__ = ("deadline", "drainers", "full", "paused", "service", "state", "transport", "unsent", "write")
+
+    write: Callable[[bytes], None]
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.transport = NOTHING
+        self.write = NOTHING.write
+        self.state = State.OPEN
+        self.deadline = 0
+        """Until when the client must have done something, monotonic ns."""
+        self.full = False
+        self.paused = False
+        self.drainers: list[Any] | None = None
+        self.unsent = 0
+        """What was queued when it was last looked at, in bytes."""
+
+    def set_deadline(self, now: int) -> None:
+        """Until when the client must do something, by what is awaited of it."""
+        raise NotImplementedError
+
+    # -- what the loop calls -----------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """More is queued than `response_buffer`."""
+        self.full = True
+        self.unsent = self.transport.get_write_buffer_size()
+        self.deadline = monotonic_ns() + self.service.write_ns
+
+    def resume_writing(self) -> None:
+        """The client has read on."""
+        self.full = False
+        self.set_deadline(monotonic_ns())
+        self.release_drainers()
+
+    # -- what exchanges call -----------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Queues bytes; lost where the connection is."""
+        transport = self.transport
+        transport.write(data)
+        if transport.is_closing():
+            # A broken connection takes everything and is never full: who makes more must let the loop end it.
+            self.full = True
+
+    async def drain(self) -> None:
+        """Waits until the client has read on, or is gone."""
+        if self.full:
+            waiter = self.future()
+            if self.drainers is None:
+                self.drainers = []
+            self.drainers.append(waiter)
+            await waiter
+
+    def release_drainers(self) -> None:
+        """Whoever waits in `drain` goes on."""
+        drainers, self.drainers = self.drainers, None
+        for waiter in drainers or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def send_file(self, fd: int, offset: int, count: int) -> None:
+        """Sends a span of a file behind what is queued."""
+        await send_span(self, fd, offset, count)
+
+    def read_file(self, fd: int, offset: int, count: int) -> AsyncIterator[bytes]:
+        """The span in blocks."""
+        return read_blocks(self.service.loop, fd, offset, count)
+
+    def pause_reading(self) -> None:
+        """The client shall wait."""
+        if not self.paused and self.state is State.OPEN:
+            self.paused = True
+            self.transport.pause_reading()
+            self.set_deadline(monotonic_ns())
+
+    def resume_reading(self) -> None:
+        """Reads on."""
+        if self.paused:
+            self.paused = False
+            if self.state is State.OPEN:
+                self.transport.resume_reading()
+                self.set_deadline(monotonic_ns())
+
+    def future(self) -> Any:
+        """A new future of the loop."""
+        return self.service.loop.create_future()
+
+    def end(self) -> None:
+        """Closes when what is queued has been sent."""
+        if self.state < State.CLOSING:
+            self.state = State.CLOSING
+            self.unsent = self.transport.get_write_buffer_size()
+            self.deadline = monotonic_ns() + self.service.write_ns
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Closes at once."""
+        self.transport.abort()
