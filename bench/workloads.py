@@ -219,6 +219,7 @@ WORKLOADS = (
         ("ours asgi", *BEST_OF["uvicorn's best"], "gunicorn asgi", "granian websocket", "hypercorn"),
         (Target("ours asgi", 1.0, "uvicorn's best"),),
         Load(connections=16, size=128),
+        quick=("ours asgi", *BEST_OF["uvicorn's best"]),
     ),
     Workload(
         "asgi-frames",
@@ -236,6 +237,7 @@ WORKLOADS = (
         "framed_asgi:echo",
         ("ours asgi", *BEST_OF["uvicorn's best"], "gunicorn asgi"),
         (Target("ours asgi", 40, at_most=True),),
+        quick=("ours asgi",),
     ),
     Workload(
         "asgi-idle",

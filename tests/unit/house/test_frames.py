@@ -12,21 +12,26 @@ import sys
 
 import pytest
 
-from bench.frames import ASGI, WSGI, frames_per_request
+from bench.frames import ASGI, WSGI, frames_per_message, frames_per_request
 from tests.unit.house.survey import ROOT
 
 UVLOOP = importlib.util.find_spec("uvloop") is not None
 LOOP_ADDS = 0 if UVLOOP else 24
-"""What asyncio's own loop enters for a request where uvloop, in C, enters nothing."""
+"""What asyncio's own loop enters for a request or message, at most, where uvloop, in C, enters nothing."""
 BUDGETS = {"sync": 35, "gthread": 35, "asgi": 50 + LOOP_ADDS}
+MESSAGE_BUDGET = 40 + LOOP_ADDS
 ACCESS_LOG_ADDS = 6
 FLAGS = {"sync": (), "gthread": ("--threads", "4"), "asgi": ("--asgi-loop", "uvloop" if UVLOOP else "asyncio")}
 APPLICATIONS = {"asgi": ASGI}
 
 
+def _command(worker_class: str) -> list[str]:
+    return [sys.executable, "-m", "gunicorn", "-k", worker_class, "-b", "127.0.0.1:{port}", *FLAGS[worker_class]]
+
+
 def _count(worker_class: str, *more: str) -> float:
-    command = [sys.executable, "-m", "gunicorn", "-k", worker_class, "-b", "127.0.0.1:{port}", *FLAGS[worker_class]]
-    return frames_per_request([*command, *more], f"gate {worker_class}", [ROOT], APPLICATIONS.get(worker_class, WSGI))
+    application = APPLICATIONS.get(worker_class, WSGI)
+    return frames_per_request([*_command(worker_class), *more], f"gate {worker_class}", [ROOT], application)
 
 
 @pytest.mark.parametrize("worker_class", sorted(BUDGETS))
@@ -34,3 +39,7 @@ def test_hello_keeps_its_budget(worker_class: str) -> None:
     plain = _count(worker_class)
     assert 3 < plain <= BUDGETS[worker_class]
     assert _count(worker_class, "--access-logfile", os.devnull) - plain <= ACCESS_LOG_ADDS
+
+
+def test_a_websocket_message_keeps_its_budget() -> None:
+    assert 3 < frames_per_message(_command("asgi"), "gate message", [ROOT]) <= MESSAGE_BUDGET
