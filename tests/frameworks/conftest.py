@@ -59,7 +59,7 @@ def served(pair: tuple[Framework, str], tmp_path_factory: pytest.TempPathFactory
     framework, loop = pair
     folder = tmp_path_factory.mktemp(f"{framework.name}-{loop}")
     with prepare(framework, loop, folder) as server:
-        served = Served(framework, loop, server, folder)
+        served = Served(framework, server, folder)
         yield served
         assert served.complaints() == []
 

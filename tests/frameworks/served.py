@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection, connect, unix_connect
 
 from tests.frameworks.table import Framework
 from tests.support import client
+from tests.support.certificates import certificates
 from tests.support.processes import eventually
 from tests.support.server import Server, free_port
 
@@ -31,37 +32,74 @@ PATIENCE, LITTLE_PATIENCE = 10.0, 2.0
 END_OF_TRACEBACK = re.compile(r"^(?:  [+|] +|)([A-Za-z_][\w.]*)(?::|$)(.*)", re.MULTILINE)
 
 
-def prepare(framework: Framework, loop: str, folder: Path, *args: str) -> Server:
-    """A server for this application, not yet started. `args` are options both servers understand."""
-    env = {"FRAMEWORKS_FOLDER": str(folder)}
+def prepare(
+    framework: Framework,
+    loop: str,
+    folder: Path,
+    *args: str,
+    tls: bool = False,
+    unix: bool = False,
+    fails: bool = False,
+) -> Server:
+    """A server for this application, not yet started. `args` are options both servers understand.
+
+    With `fails` the application breaks when it starts up, and the server need not come up.
+    """
+    env = {"FRAMEWORKS_FOLDER": str(folder)} | ({"FRAMEWORKS_FAIL": "startup"} if fails else {})
     if SERVER == "gunicorn":
-        options = ("-k", "asgi", "--asgi-loop", loop, *args)
-        return Server(framework.app, *options, env=env, tracebacks=True)
+        return Server(
+            framework.app,
+            *("-k", "asgi", "--asgi-loop", loop, *args),
+            env=env,
+            bind="unix" if unix else "tcp",
+            tls=tls,
+            ready=not fails,
+            tracebacks=True,
+        )
     if SERVER == "uvicorn":
-        port = free_port()
-        options = ("--host", "127.0.0.1", "--port", str(port), "--loop", loop, *args)
-        command = [sys.executable, "-m", "uvicorn"]
-        address = ("127.0.0.1", port)
-        return Server(framework.app, *options, env=env, bind=None, address=address, command=command, tracebacks=True)
+        return _uvicorn(framework, env, ("--loop", loop, *args), tls=tls, unix=unix, fails=fails)
     raise LookupError(f"FRAMEWORKS_SERVER={SERVER} is not known: gunicorn or uvicorn")
+
+
+def _uvicorn(
+    framework: Framework, env: dict[str, str], args: tuple[str, ...], *, tls: bool, unix: bool, fails: bool
+) -> Server:
+    address: client.Address = ("127.0.0.1", free_port())
+    bind = ("--host", "127.0.0.1", "--port", str(address[1]))
+    if unix:
+        address = f"{env['FRAMEWORKS_FOLDER']}/http.sock"
+        bind = ("--uds", address)
+    made = certificates() if tls else None
+    encrypted = ("--ssl-certfile", str(made.cert), "--ssl-keyfile", str(made.key)) if made else ()
+    return Server(
+        framework.app,
+        *(*bind, *encrypted, *args),
+        env=env,
+        bind=None,
+        address=address,
+        ready=not fails,
+        tracebacks=True,
+        command=[sys.executable, "-m", "uvicorn"],
+    )
 
 
 class Served:
     """One application, served: asks it, opens WebSockets to it, reads its marks."""
 
-    def __init__(self, framework: Framework, loop: str, server: Server, folder: Path) -> None:
+    def __init__(self, framework: Framework, server: Server, folder: Path, *, tls: bool = False) -> None:
         self.framework = framework
-        self.loop = loop
+        self.tls = certificates().client_context() if tls else None
         self.server = server
         self.folder = folder
         self.patience = PATIENCE
         self._excused: list[tuple[int, int]] = []
 
-    def connect(self, **options: Any) -> client.Connection:
-        return self.server.connect(**options)
+    def connect(self, receive_buffer: int = 0) -> client.Connection:
+        return client.Connection(self.server.address, tls=self.tls, receive_buffer=receive_buffer)
 
     def ask(self, method: str, target: str, fields: client.Fields = (), body: bytes | None = None) -> client.Response:
-        return self.server.ask(method, target, fields, body)
+        with self.connect() as connection:
+            return connection.request(method, target, [("Connection", "close"), *fields], body)
 
     def get(self, target: str, fields: client.Fields = ()) -> client.Response:
         return self.ask("GET", target, fields)
@@ -112,9 +150,15 @@ class Served:
 
     @contextmanager
     def websocket(self, target: str, **options: Any) -> Iterator[ClientConnection]:
-        host, port = self.server.address
+        address = self.server.address
         options = {"max_size": None, "open_timeout": 10, "close_timeout": 5, "proxy": None, **options}
-        with connect(f"ws://{host}:{port}{target}", **options) as connection:
+        if self.tls:
+            opened = connect(f"wss://localhost:{address[1]}{target}", ssl=self.tls, **options)
+        elif isinstance(address, str):
+            opened = unix_connect(address, f"ws://localhost{target}", **options)
+        else:
+            opened = connect(f"ws://{address[0]}:{address[1]}{target}", **options)
+        with opened as connection:
             yield connection
 
 

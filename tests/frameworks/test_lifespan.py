@@ -7,6 +7,7 @@ from pathlib import Path
 from signal import SIGTERM
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.frameworks.served import Served, prepare, unexpected
 from tests.frameworks.table import Framework
@@ -22,6 +23,33 @@ def test_lifespan(pair: tuple[Framework, str], tmp_path: Path) -> None:
         server.stop(SIGTERM)
         assert (tmp_path / "stopped").read_text() == "yes"
         assert unexpected(server.log()) == []
+
+
+@pytest.mark.capability("lifespan failure")
+def test_a_startup_that_fails(pair: tuple[Framework, str], tmp_path: Path) -> None:
+    framework, loop = pair
+    with prepare(framework, loop, tmp_path, fails=True) as server:
+        assert server.wait() not in (0, None)
+        assert "RuntimeError: on purpose: the startup broke" in server.log()
+
+
+@pytest.mark.capability("stopping")
+def test_stopping(pair: tuple[Framework, str], tmp_path: Path) -> None:
+    """TERM with an open WebSocket: it is closed as going away, the handler hears of it, then comes the shutdown."""
+    framework, loop = pair
+    with prepare(framework, loop, tmp_path) as server:
+        served = Served(framework, server, tmp_path)
+        with served.websocket("/ws/echo") as socket:
+            socket.send("still here")
+            assert socket.recv(10) == "still here"
+            server.signal(SIGTERM)
+            with pytest.raises(ConnectionClosed) as ended:
+                socket.recv(10)
+            assert ended.value.rcvd is not None, ended.value
+            assert ended.value.rcvd.code in (1001, 1012)
+        server.wait()
+        assert (tmp_path / "stopped").exists() or "lifespan" in framework.lacks
+        assert served.complaints() == []
 
 
 def test_a_stop_is_clean(pair: tuple[Framework, str], tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def download() -> Path:
 
 def started() -> str:
     """Called when the lifespan starts; returns what belongs into the state."""
+    if os.environ.get("FRAMEWORKS_FAIL") == "startup":
+        raise RuntimeError("on purpose: the startup broke")
     FROM_LIFESPAN.set("set at startup")
     (folder() / "started").write_text("yes")
     return "set at startup"
