@@ -52,7 +52,7 @@ def test_jitter_spreads_the_limits(worker):
 def test_one_request_a_worker(worker):
     with Server("tests.apps.hello:app", *worker, "-w", "2", "--max-requests", "1") as server:
         server.wait_workers(2)
-        with Load(server.connect, connections=2, keep_alive=True, pace=0.01, limit=10) as load:
+        with Load(server.connect, connections=2, keep_alive=True, pace=0.01, limit=30) as load:
             load.join(60)
             tally = load.assert_clean()
         assert len(tally.answers) >= 5
@@ -62,8 +62,9 @@ def test_one_request_a_worker(worker):
 def test_a_hundred_workers_of_a_preloaded_application_that_logs(worker, tmp_path):
     """A lock or a thread held across a fork would hang one of them sooner or later."""
     access = tmp_path / "access"
+    app = "tests.apps.hello:app" if worker[1] == "asgi" else "tests.apps.flask_project:app"
     arguments = ("--preload", "--max-requests", "1", "--access-logfile", str(access))
-    with Server("tests.apps.flask_project:app", *worker, "-w", "2", *arguments) as server:
+    with Server(app, *worker, "-w", "2", *arguments) as server:
         with Load(server.connect, connections=2, keep_alive=False, pace=0.01) as load:
             eventually(lambda: len(load.tally.answers) >= 100, "a hundred workers have answered", 60)
             tally = load.assert_clean()

@@ -105,8 +105,9 @@ def test_graceful_timeout_ends_what_does_not_end(worker, tmp_path):
         server.signal(SIGTERM)
         server.wait(10)
         assert time.monotonic() - started >= 0.9
-        with pytest.raises(Gone):
-            stuck.read_response()
+        received = stuck.wait_closed()
+        # An event loop can still say that nothing will come; a worker that is killed says nothing.
+        assert received == b"" or received.startswith(b"HTTP/1.1 5")
 
 
 @pytest.mark.parametrize("quick", [SIGINT, SIGQUIT])
