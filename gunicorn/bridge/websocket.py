@@ -204,7 +204,7 @@ class WebSocketChannel(Exchange):
         self.head_sent = True
         self.stage = Stage.OPEN
         self.wire.send(out)
-        early, self.early = self.early + self.machine.take_rest(), b""
+        early, self.early = self.machine.take_rest() + self.early, b""
         self._go_on()
         if early:
             self.feed(early)
