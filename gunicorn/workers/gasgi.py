@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import os
 import signal
 import threading
 from collections.abc import Coroutine
@@ -56,6 +57,8 @@ class ASGIWorker(HttpWorker):
     service: Service
     keeper: Keeper
     quick = False
+    told_at = 0
+    """When the worker was told to stop, monotonic ns."""
 
     # -- signals -----------------------------------------------------------------------------------------
 
@@ -92,6 +95,7 @@ class ASGIWorker(HttpWorker):
         if not self.alive:
             return
         self.alive = False
+        self.told_at = monotonic_ns()
         patience = int(self.cfg.graceful_timeout * 1e9)
         all_stop = self._all_stop()
         self.keeper.stop(
@@ -128,8 +132,11 @@ class ASGIWorker(HttpWorker):
             self._finish(self.lifespan.startup())
         except LifespanError as error:
             raise WorkerBootError(str(error), own_fault=error.__cause__ is not None) from error.__cause__
-        if not self.lifespan.supported and self.lifespan.failure is not None:
-            self.log.debug("The application does not speak the lifespan protocol: %r", self.lifespan.failure)
+        failure = self.lifespan.failure
+        if not self.lifespan.supported and failure is not None:
+            # One that took the message and then raised mostly meant to start something up.
+            say = self.log.warning if self.lifespan.heard else self.log.debug
+            say("Serving without lifespan, the application raised in its start-up: %r", failure)
         self.compose(app, state, context)
         self._install_signals()
 
@@ -137,7 +144,7 @@ class ASGIWorker(HttpWorker):
         """Makes service, doors and keeper from the settings; from here on nobody asks the configuration."""
         cfg = self.cfg
         options = ServiceOptions(
-            scope=ScopeOptions(cfg.root_path, state),
+            scope=ScopeOptions(cfg.root_path or os.environ.get("SCRIPT_NAME", ""), state),
             timeouts=slices.timeouts(cfg),
             response_buffer=cfg.response_buffer,
             sendfile=cfg.sendfile is not False,
@@ -184,7 +191,7 @@ class ASGIWorker(HttpWorker):
 
     def _wind_up(self) -> None:
         """Ends what still runs, in order: connections, tasks, lifespan, loop. Bounded in time."""
-        left = QUICK_SECONDS if self.quick else max(self.cfg.graceful_timeout * (1 - CANCEL_AT), QUICK_SECONDS)
+        left = QUICK_SECONDS if self.quick else max(self._left(), QUICK_SECONDS)
         self.keeper.close()
         try:
             self._finish(self._shut_down(left))
@@ -198,12 +205,16 @@ class ASGIWorker(HttpWorker):
             self.keeper.stop_clock()
             self.service.page[cells.HEARTBEAT] = monotonic_ns()
 
+    def _left(self) -> float:
+        """What is left of `graceful_timeout`, in seconds, but for a moment to leave in."""
+        return self.cfg.graceful_timeout - (monotonic_ns() - self.told_at) / 1e9 - 0.5
+
     async def _shut_down(self, seconds: float) -> None:
         tasks = [exchange.task for exchange in self.service.running if exchange.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=seconds / 2)
         try:
-            await asyncio.wait_for(self.lifespan.shutdown(), None if not self.quick else seconds)
+            await asyncio.wait_for(self.lifespan.shutdown(), seconds)
         except TimeoutError:
             self.log.warning("The application did not finish its shutdown within %.1f s", seconds)
         except LifespanError as error:

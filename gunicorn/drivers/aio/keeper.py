@@ -56,6 +56,8 @@ class Keeper:
         self.loop = service.loop
         self.max_connections = max_connections
         self.doors: list[Door] = []
+        self.left: list[Door] = []
+        """Doors that were given up; what they let in may still be arriving."""
         self.on_second: Callable[[], None] = _nothing
         self.finished: asyncio.Future[None] | None = None
         self.beat = monotonic_ns()
@@ -198,11 +200,15 @@ class Keeper:
     def _leave(self, door: Door) -> None:
         door.close()
         self.doors.remove(door)
+        self.left.append(door)
 
     def is_finished(self) -> bool:
         """Whether nothing is left that anybody waits for."""
         service = self.service
         if self.doors or service.running:
+            return False
+        if any(door.arriving for door in self.left) and monotonic_ns() < self.drain_until:
+            # Accepted, and not yet a connection: whoever was let in is answered.
             return False
         return all(connection.state is State.LINGERING for connection in service.connections)
 

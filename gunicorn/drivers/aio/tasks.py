@@ -1,4 +1,4 @@
-"""How a request gets its task: it runs at once up to its first suspension, as PEP-less Python 3.12 calls "eager".
+"""How a request gets its task: it runs at once up to its first suspension, what Python 3.12 calls eager.
 
 Most answers need no suspension at all. Run at once, their data is still in the caches and the loop is not turned
 for them. Before 3.12 a task's first step always goes through `loop.call_soon`: there the loop is one of ours, whose
@@ -17,9 +17,6 @@ NAME = "gunicorn-request"
 """Of every task: a name of its own would have to be made each time."""
 
 Work = Coroutine[Any, Any, None]
-Started = Callable[[asyncio.Task[None]], None]
-
-EAGER = sys.version_info >= (3, 12)
 
 
 def start_later(loop: Any, work: Work, context: contextvars.Context) -> asyncio.Task[None]:
@@ -67,4 +64,6 @@ else:
                 return queue(self, callback, *args, context=context)
 
         queue = base.call_soon
+        # To whoever asks, it is the loop that was asked for.
+        Loop.__name__, Loop.__qualname__, Loop.__module__ = base.__name__, base.__qualname__, base.__module__
         return Loop()
