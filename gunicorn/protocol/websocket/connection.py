@@ -327,6 +327,10 @@ class WebSocket:
         self._pong = b""
         self._assembly.drop()
         events.append(Closed(code, reason))
+        # The library's generator and its exception lead back to it: without them it is freed by counting, and
+        # what the coding holds with it.
+        self._protocol.parser.close()
+        self._protocol.parser_exc = None
 
     def _too_big(self) -> str:
         return f"message of more than {self._limit} bytes"
