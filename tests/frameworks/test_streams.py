@@ -122,7 +122,6 @@ def test_leaving_in_the_middle_of_a_body(served: Served, key: str, chunked: bool
             connection.send(b"1388\r\n" + b"x" * 5000 if chunked else b"x" * 5000)
             served.wait_mark(key, "5000")
         served.wait_mark(key, "cut short")
-        assert served.get("/text").text == "hello"
     assert "whole" not in served.marks(key)
 
 
