@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR2
 
 import pytest
@@ -29,10 +31,12 @@ def stream(server: Server) -> tuple[Connection, int]:
     return connection, int(line.split(b"data: ")[1])
 
 
-def websocket(server: Server) -> tuple[ClientConnection, int]:
-    connection = connect(f"ws://127.0.0.1:{server.port}/", ping_interval=None)
-    connection.send("pid")
-    return connection, int(connection.recv(10))
+@contextmanager
+def websocket(server: Server) -> Iterator[tuple[ClientConnection, int]]:
+    """An open WebSocket, and the pid behind it."""
+    with connect(f"ws://127.0.0.1:{server.port}/", ping_interval=None) as connection:
+        connection.send("pid")
+        yield connection, int(connection.recv(10))
 
 
 def close_code(connection: ClientConnection, timeout: float = 10.0) -> int:
@@ -133,37 +137,41 @@ def test_the_last_answers_say_close(asgi_worker):
 
 
 def test_a_reload_does_not_wait_for_open_streams(asgi_worker):
-    """The new generation serves at once, again and again, while the old one's stream goes on."""
+    """The new generation serves at once while the old one's stream goes on; one that is overtaken ends in order."""
     with Server(STREAMS, *asgi_worker, "-w", "1", "--graceful-timeout", "20") as server:
         connection, old = stream(server)
         seen = {old}
-        for _ in range(3):
+
+        def reload():
             server.signal(SIGHUP)
             pid = eventually(lambda: (found := int(server.get().text)) not in seen and found, "a new worker", 10)
             seen.add(pid)
-            assert connection._until(b"data: "), "the stream goes on"
+
+        reload()
+        assert connection._until(b"data: "), "the stream goes on"
         assert alive(old)
-        connection.close()
-        eventually(lambda: not alive(old), "the old worker ends when its client leaves", 10)
+        reload()
+        assert connection.wait_closed().endswith(b"0\r\n\r\n"), "told, and ended by itself"
+        eventually(lambda: not alive(old), "the overtaken worker ends", 10)
+        reload()
         server.wait_workers(1)
 
 
 def test_websockets_are_closed_1012_on_reload(asgi_worker):
     with Server(SOCKETS, *asgi_worker, "-w", "1", "--graceful-timeout", "20") as server:
-        connection, old = websocket(server)
-        started = time.monotonic()
-        server.signal(SIGHUP)
-        assert close_code(connection) == SERVICE_RESTART
-        eventually(lambda: not alive(old), "the old worker ends")
-        assert time.monotonic() - started < 8
-        other, new = websocket(server)
-        assert new != old
-        other.close()
+        with websocket(server) as (connection, old):
+            started = time.monotonic()
+            server.signal(SIGHUP)
+            assert close_code(connection) == SERVICE_RESTART
+            eventually(lambda: not alive(old), "the old worker ends")
+            assert time.monotonic() - started < 8
+        with websocket(server) as (_, new):
+            assert new != old
 
 
 def test_websockets_are_closed_1001_on_stop(asgi_worker):
-    with Server(SOCKETS, *asgi_worker, "-w", "1", "--graceful-timeout", "20") as server:
-        connections = [websocket(server)[0] for _ in range(5)]
+    with Server(SOCKETS, *asgi_worker, "-w", "1", "--graceful-timeout", "20") as server, ExitStack() as stack:
+        connections = [stack.enter_context(websocket(server))[0] for _ in range(5)]
         started = time.monotonic()
         server.signal(SIGTERM)
         assert [close_code(connection) for connection in connections] == [GOING_AWAY] * 5
@@ -172,8 +180,8 @@ def test_websockets_are_closed_1001_on_stop(asgi_worker):
 
 
 def test_websockets_are_closed_1012_on_recycling(asgi_worker):
-    with Server(SOCKETS, *asgi_worker, "-w", "1", "--max-requests", "5") as server:
-        connection, old = websocket(server)
+    arguments = ("-w", "1", "--max-requests", "5")
+    with Server(SOCKETS, *asgi_worker, *arguments) as server, websocket(server) as (connection, old):
         for _ in range(10):
             server.get()
         assert close_code(connection) == SERVICE_RESTART
@@ -183,8 +191,8 @@ def test_websockets_are_closed_1012_on_recycling(asgi_worker):
 def test_websockets_of_the_old_tree_live_on_through_an_upgrade(asgi_worker, tmp_path):
     """USR2 starts another tree beside this one; only its stop ends what is open."""
     pidfile = tmp_path / "pid"
-    with Server(SOCKETS, *asgi_worker, "--pid", str(pidfile)) as server:
-        connection, old = websocket(server)
+    arguments = ("--pid", str(pidfile))
+    with Server(SOCKETS, *asgi_worker, *arguments) as server, websocket(server) as (connection, old):
         server.signal(SIGUSR2)
         second = pidfile.with_name("pid.2")
         new = int(eventually(lambda: second.exists() and second.read_text().strip(), "the second pid file", 15))
@@ -208,8 +216,10 @@ def test_the_application_hears_the_code(asgi_worker, tmp_path):
         "    open('codes', 'a').write(f\"{message['type']} {message['code']}\\n\")\n"
     )
     (tmp_path / "mine.py").write_text(source)
-    with Server("mine:app", *asgi_worker, cwd=tmp_path) as server:
-        connection = connect(f"ws://127.0.0.1:{server.port}/")
+    with (
+        Server("mine:app", *asgi_worker, cwd=tmp_path) as server,
+        connect(f"ws://127.0.0.1:{server.port}/") as connection,
+    ):
         server.signal(SIGTERM)
         assert close_code(connection) == GOING_AWAY
         assert server.wait() == 0
@@ -244,6 +254,6 @@ def test_new_connections_are_served_to_the_very_end_of_a_drain(asgi_worker):
 
 def test_events_are_told_as_json(asgi_worker):
     with Server(SOCKETS, *asgi_worker) as server:
-        connection, _ = websocket(server)
-        connection.close(4000, "bye")
+        with websocket(server) as (connection, _):
+            connection.close(4000, "bye")
         eventually(lambda: "echo 4000" in json.loads(server.get("/events").body), "the application hears the code")

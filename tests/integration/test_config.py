@@ -149,9 +149,8 @@ def test_contradicting_scheme_fields_are_refused(worker):
         assert response.status == 400
 
 
-def test_script_name_from_the_environment(wsgi_worker):
-    """Where an ASGI application is mounted the setting root_path says."""
-    with Server("tests.apps.echo:app", *wsgi_worker, env={"SCRIPT_NAME": "/prefix"}) as server:
+def test_script_name_from_the_environment(worker):
+    with Server("tests.apps.echo:app", *worker, env={"SCRIPT_NAME": "/prefix"}) as server:
         seen = json.loads(server.get("/prefix/page?q=1").body)["environ"]
         assert (seen["SCRIPT_NAME"], seen["PATH_INFO"], seen["QUERY_STRING"]) == ("/prefix", "/page", "q=1")
 
