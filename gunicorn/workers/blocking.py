@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from time import monotonic_ns
-from typing import Any, cast
 
-from gunicorn import SERVER, SERVER_SOFTWARE
-from gunicorn.bridge.environ import EnvironOptions
+from gunicorn import SERVER
 from gunicorn.config import slices
 from gunicorn.drivers.blocking.connection import FOREVER
 from gunicorn.drivers.blocking.door import Door, DoorOptions
@@ -17,7 +14,6 @@ from gunicorn.drivers.blocking.service import Service, ServiceOptions
 from gunicorn.drivers.ending import QuickStop
 from gunicorn.host.clock import http_date
 from gunicorn.host.signals import SignalPipe
-from gunicorn.log.errors import ErrorsStream
 from gunicorn.metrics import cells
 from gunicorn.protocol.limits import Stamp
 from gunicorn.workers.http import HttpWorker
@@ -89,15 +85,8 @@ class BlockingWorker(HttpWorker):
     def options(self) -> ServiceOptions:
         """What the driver is told."""
         cfg = self.cfg
-        environ = EnvironOptions(
-            software=SERVER_SOFTWARE,
-            multithread=self.multithread,
-            multiprocess=cfg.workers > 1,
-            errors=cast(Any, ErrorsStream(self.log.error_log, plain=cfg.log_format == "text")),
-            script_name=os.environ.get("SCRIPT_NAME", ""),
-        )
         return ServiceOptions(
-            environ=environ,
+            environ=self.environ_options(multithread=self.multithread),
             timeouts=slices.timeouts(cfg),
             buffering=cfg.request_buffering,
             spool_threshold=cfg.spool_threshold,

@@ -18,12 +18,14 @@ from gunicorn import SERVER
 from gunicorn.bridge.asgi_websocket import WebSocketExchange
 from gunicorn.bridge.lifespan import Lifespan, LifespanError
 from gunicorn.bridge.scope import ScopeOptions
+from gunicorn.bridge.wsgi import Application
 from gunicorn.config import slices
 from gunicorn.drivers.aio.connection import FOREVER
 from gunicorn.drivers.aio.door import Door, DoorOptions
 from gunicorn.drivers.aio.keeper import Keeper, Leave
 from gunicorn.drivers.aio.service import Service, ServiceOptions
 from gunicorn.drivers.aio.tasks import request_loop
+from gunicorn.drivers.aio.threads import ThreadedService, ThreadOptions
 from gunicorn.drivers.aio.watchdog import Watchdog
 from gunicorn.drivers.ending import QuickStop
 from gunicorn.errors import WorkerBootError
@@ -125,7 +127,8 @@ class ASGIWorker(HttpWorker):
         asyncio.set_event_loop(self.loop)
         state: dict[str, Any] = {}
         self.loop.set_exception_handler(self._report_stray)
-        self.lifespan = Lifespan(app, self.cfg.asgi_lifespan, self.loop.create_future, state, self._lifespan_died)
+        mode = "off" if self.cfg.interface == "wsgi" else self.cfg.asgi_lifespan
+        self.lifespan = Lifespan(app, mode, self.loop.create_future, state, self._lifespan_died)
         context = contextvars.copy_context()
         self.lifespan_task = self.loop.create_task(self.lifespan.run(), context=context)
         try:
@@ -152,8 +155,13 @@ class ASGIWorker(HttpWorker):
         )
         stamp = Stamp(SERVER, http_date())
         reporter = LogReporter(self.log)
-        self.service = service = Service(app, options, self.row, stamp, reporter, self.loop, context)
-        service.websocket = partial(WebSocketExchange, policy=slices.websocket_policy(cfg))
+        if cfg.interface == "wsgi":
+            threaded = self.thread_options(app)
+            self.service = ThreadedService(threaded, app, options, self.row, stamp, reporter, self.loop, context)
+        else:
+            self.service = Service(app, options, self.row, stamp, reporter, self.loop, context)
+            self.service.websocket = partial(WebSocketExchange, policy=slices.websocket_policy(cfg))
+        service = self.service
         self.attach_observers(service)
         silence = int(self.timeout * 1e9) or FOREVER
         self.keeper = Keeper(service, max_connections=cfg.worker_connections, silence_ns=silence)
@@ -161,6 +169,17 @@ class ASGIWorker(HttpWorker):
         door_options = DoorOptions(self.machine_factory(stamp), self.tls, cfg.workers == 1)
         self.watchdog = Watchdog(cfg.asgi_block_threshold, self.log.warning, self.row)
         self.doors = [Door(service, listener, door_options, self.keeper.able) for listener in self.sockets]
+
+    def thread_options(self, app: Application) -> ThreadOptions:
+        """How a WSGI application runs here."""
+        cfg = self.cfg
+        return ThreadOptions(
+            app,
+            self.environ_options(multithread=True),
+            threads=max(cfg.threads, 1),
+            spool_threshold=cfg.spool_threshold,
+            spool_directory=cfg.tmp_upload_dir,
+        )
 
     def _finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs the loop until `work` is done, heartbeats going on meanwhile."""

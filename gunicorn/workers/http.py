@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
+from gunicorn import SERVER_SOFTWARE
+from gunicorn.bridge.environ import EnvironOptions
 from gunicorn.bridge.exchange import Exchange
 from gunicorn.bridge.views import RequestView, ResponseView
 from gunicorn.config import slices
 from gunicorn.drivers.ending import QuickStop
 from gunicorn.host.clock import http_date
 from gunicorn.log.access import AccessLog
+from gunicorn.log.errors import ErrorsStream
 from gunicorn.protocol.http1.connection import Http1
 from gunicorn.protocol.limits import Stamp
 from gunicorn.protocol.machine import Machine
@@ -48,6 +51,16 @@ class HttpWorker(Worker):
             return Http1(policy, trust, stamp, peer, scheme)
 
         return machine
+
+    def environ_options(self, *, multithread: bool) -> EnvironOptions:
+        """What the environ of every request to a WSGI application says of the server around it."""
+        return EnvironOptions(
+            software=SERVER_SOFTWARE,
+            multithread=multithread,
+            multiprocess=self.cfg.workers > 1,
+            errors=cast(Any, ErrorsStream(self.log.error_log, plain=self.cfg.log_format == "text")),
+            script_name=os.environ.get("SCRIPT_NAME", ""),
+        )
 
     def attach_observers(self, service: HttpService) -> None:
         """Hooks, access log and counting: what nobody asked for stays None and costs nothing."""

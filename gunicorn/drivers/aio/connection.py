@@ -156,7 +156,7 @@ class Connection(LoopTransport):
         if request.upgrade == "websocket" and self.service.upgrade(self, request, headers):
             return
         machine, service = self.machine, self.service
-        self.exchange = exchange = AsgiExchange(
+        self.exchange = exchange = service.exchange(
             machine, self, machine.peer, request, http_scope(base, request, headers)
         )
         self.deadline = FOREVER

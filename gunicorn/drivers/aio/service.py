@@ -95,6 +95,9 @@ class ServiceOptions(NamedTuple):
 class Service:
     """See the module."""
 
+    exchange: type[AsgiExchange] = AsgiExchange
+    """What is made for each request."""
+
     def __init__(
         self,
         app: Application,
