@@ -50,6 +50,9 @@ def certificates() -> Certificates:
         "2",
         "-subj",
         "/CN=test authority",
+        # Python 3.13 verifies strictly (RFC 5280 4.2.1.3).
+        "-addext",
+        "keyUsage=critical,keyCertSign,cRLSign",
     )
     _sign(folder, "server", "/CN=localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1")
     _sign(folder, "alice", "/CN=alice", "extendedKeyUsage=clientAuth")
