@@ -145,7 +145,7 @@ class AsgiExchange(Exchange):
             if not self.whole:
                 go_on = self.machine.want_continue(self.request.stream)
                 if go_on:
-                    self.wire.send(go_on)
+                    self.wire.write(go_on)
             # One for each who waits: a task that is cancelled must not take another's future with it.
             waiter = self.wire.future()
             if self.waiters is None:
@@ -199,19 +199,21 @@ class AsgiExchange(Exchange):
         self.promised = message.get("trailers", False)
 
     def _write(self, data: bytes, last: bool) -> None:
-        """Sends body bytes, the head before the first of them: alone they are one send."""
+        """Sends body bytes, the head before the first of them: a whole answer is one write."""
+        self.sent += len(data)
         if self.head_sent:
             out = self.machine.send_data(self.request.stream, data, last)
-        else:
-            try:
-                out = self.machine.respond(self.request.stream, self.status, self.headers, data, last)
-            except (TypeError, ValueError):
-                raise ResponseError(f"headers are pairs of bytes (name, value), not {self.headers!r:.200}") from None
-            self.head_sent = True
-        self.sent += len(data)
+            if out:
+                self.wire.send(out)
+            return
+        try:
+            out = self.machine.respond(self.request.stream, self.status, self.headers, data, last)
+        except (TypeError, ValueError):
+            raise ResponseError(f"headers are pairs of bytes (name, value), not {self.headers!r:.200}") from None
+        self.head_sent = True
         if last:
             self.wire.write(out)
-        elif out:
+        else:
             self.wire.send(out)
 
     @property
@@ -261,7 +263,7 @@ class AsgiExchange(Exchange):
     def _inform(self, status: str, fields: Pairs) -> None:
         out = self.machine.inform(self.request.stream, status, fields)
         if out:
-            self.wire.send(out)
+            self.wire.write(out)
 
     def _trailers(self, message: Message) -> None:
         if self.trailing is None or self.done:

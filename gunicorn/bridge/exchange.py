@@ -42,10 +42,10 @@ class AsyncTransport(Protocol):
     full: bool
     """More is queued than the client takes: whoever makes more awaits `drain` first."""
     write: Callable[[bytes], None]
-    """Queues bytes in order; what is sent to a closed connection is lost, silently. For the last of an answer."""
+    """Queues bytes at once. For what stands alone: nothing of the answer was given to `send` before."""
 
     def send(self, data: bytes) -> None:
-        """The same for those who will send more: `full` is up to date afterwards."""
+        """Queues bytes in order, piled up until the loop comes round; lost where the connection is."""
         ...
 
     async def drain(self) -> None:

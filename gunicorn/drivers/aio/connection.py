@@ -35,9 +35,9 @@ class Connection(LoopTransport):
     """See the module."""
 
     __slots__ = (
-        "arrived",
         "base",
         "door",
+        "dripping",
         "exchange",
         "headers",
         "held",
@@ -54,8 +54,8 @@ class Connection(LoopTransport):
         self.door = door
         self.machine = machine
         self.deadline = now + service.greeting_ns
-        self.arrived = now
-        """When the request in hand began; -1 while its head drips in."""
+        self.dripping = False
+        """A head has begun and is not complete."""
         self.exchange: AsgiExchange | None = None
         """The request that is being answered."""
         self.tunnel: Tunnel | None = None
@@ -92,7 +92,7 @@ class Connection(LoopTransport):
             return
         event = events[0]
         if type(event) is Request and event.complete:
-            self._begin(event, now=True)
+            self._begin(event)
         else:
             self._take(events)
 
@@ -140,8 +140,11 @@ class Connection(LoopTransport):
 
     # -- requests ----------------------------------------------------------------------------------------
 
-    def _begin(self, request: Request, *, now: bool = False) -> None:
-        """A head is complete: the application gets its request, at once with `now`."""
+    def _begin(self, request: Request, rest: Sequence[Event] = (), *, now: bool = True) -> None:
+        """A head is complete: the application gets its request, with what came of the body in `rest`.
+
+        At once, unless an application is on the stack already.
+        """
         base = self.base
         if base is None:
             # Only now: a PROXY header may have named another client than the kernel.
@@ -153,35 +156,40 @@ class Connection(LoopTransport):
             headers = header_pairs(request)
             self.source, self.headers = source, headers.copy()
         self.request = request
+        self.dripping = False
         if request.upgrade == "websocket" and self.service.upgrade(self, request, headers):
             return
         machine, service = self.machine, self.service
         self.exchange = exchange = service.exchange(
             machine, self, machine.peer, request, http_scope(base, request, headers)
         )
-        self.deadline = FOREVER
+        if request.complete:
+            self.deadline = FOREVER
+        else:
+            self._feed(exchange, rest)
         service.start(exchange, machine, service.run(exchange), now=now)
+
+    def _feed(self, exchange: AsgiExchange, events: Sequence[Event]) -> None:
+        """Gives parts of the request body to the exchange."""
+        for event in events:
+            if type(event) is Body:
+                exchange.feed(event.data, event.last)
+        self.set_deadline(monotonic_ns())
 
     def _take(self, events: Sequence[Event]) -> None:
         """Events of a request with a body, or of an end."""
-        now = monotonic_ns()
-        for event in events:
-            if type(event) is Request:
-                self.arrived = now
-                self._begin(event)
-                if not event.complete and self.state is State.OPEN:
-                    self.deadline = now + self.service.body_ns
-            elif type(event) is Body:
-                exchange = self.exchange
-                if exchange is not None:
-                    exchange.feed(event.data, event.last)
-                    self.set_deadline(now)
-                elif event.last:
-                    self._next(now)
-                else:
-                    self.deadline = now + self.service.body_ns
+        event = events[0]
+        if type(event) is Request:
+            self._begin(event, events[1:])
+        elif type(event) is Body:
+            if self.exchange is not None:
+                self._feed(self.exchange, events)
+            elif event.last:
+                self._next(monotonic_ns())
             else:
-                self.end()
+                self.deadline = monotonic_ns() + self.service.body_ns
+        else:
+            self.end()
 
     def _nothing_yet(self, data: bytes) -> None:
         """No event came of what was read: a part of a head, or a request that has to wait for its turn."""
@@ -189,13 +197,15 @@ class Connection(LoopTransport):
             self.held += len(data)
             if self.held > HOLD:
                 self.pause_reading()
-        elif self.machine.phase is _HEAD and self.arrived >= 0:
+        elif self.machine.phase is _HEAD and not self.dripping:
             # The header time counts from the head's first bytes, however slowly the others drip in.
-            self.arrived = -1
+            self.dripping = True
             self.deadline = monotonic_ns() + self.service.header_ns
 
     def answered(self, exchange: Exchange) -> None:
         """The answer is complete: the connection is free for the next request, or ends."""
+        if self.pieces is not None:
+            self.flush()
         if self.tunnel is not None:
             # A refused upgrade: whoever runs the tunnel accounts for it.
             self.tunnel = None
@@ -221,7 +231,6 @@ class Connection(LoopTransport):
         self.resume_reading()
         self.set_deadline(now)
         if self.machine.pending and phase is _IDLE:
-            self.arrived = now
             self.service.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
@@ -258,6 +267,7 @@ class Connection(LoopTransport):
                 exchange.status = str(error.status)
             exchange.disconnect(gone=True)
             self.service.abandoned(self, exchange)
+        self.flush()
         out = self.machine.fail(error)
         if out:
             self.transport.write(out)

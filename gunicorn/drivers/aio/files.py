@@ -36,6 +36,7 @@ async def send_span(connection: LoopTransport, fd: int, offset: int, count: int)
     The kernel sends what it can (sendfile); under TLS, and where the loop holds the descriptor for itself, blocks
     are copied.
     """
+    connection.flush()
     transport = connection.transport
     sock = transport.get_extra_info("socket")
     if sock is None or transport.get_extra_info("sslcontext") is not None or not connection.service.sendfile:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from gunicorn.drivers.aio.service import Service
 
 
+PILE = 65536
+"""Bytes that are piled up before they are written without waiting for the loop."""
+
+
 class State(enum.IntEnum):
     """What the connection is doing, beside the phase of its machine."""
 
@@ -59,7 +63,19 @@ NOTHING = cast(asyncio.Transport, Nothing())
 class LoopTransport(asyncio.Protocol):
     """The exchange's `AsyncTransport` over a transport of the loop."""
 
-    __slots__ = ("deadline", "drainers", "full", "paused", "service", "state", "transport", "unsent", "write")
+    __slots__ = (
+        "deadline",
+        "drainers",
+        "full",
+        "paused",
+        "pieces",
+        "piled",
+        "service",
+        "state",
+        "transport",
+        "unsent",
+        "write",
+    )
 
     write: Callable[[bytes], None]
 
@@ -73,6 +89,8 @@ class LoopTransport(asyncio.Protocol):
         self.full = False
         self.paused = False
         self.drainers: list[Any] | None = None
+        self.pieces: list[bytes] | None = None
+        self.piled = 0
         self.unsent = 0
         """What was queued when it was last looked at, in bytes."""
 
@@ -97,12 +115,28 @@ class LoopTransport(asyncio.Protocol):
     # -- what exchanges call -----------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
-        """Queues bytes; lost where the connection is."""
-        transport = self.transport
-        transport.write(data)
-        if transport.is_closing():
-            # A broken connection takes everything and is never full: who makes more must let the loop end it.
-            self.full = True
+        """Piles bytes up until the loop comes round: one write of many pieces costs a third of many writes."""
+        pieces = self.pieces
+        if pieces is None:
+            self.pieces = [data]
+            self.piled = len(data)
+            self.service.loop.call_soon(self.flush)
+        else:
+            pieces.append(data)
+            self.piled += len(data)
+        if self.piled > PILE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Queues what is piled up; lost where the connection is."""
+        pieces = self.pieces
+        if pieces is not None:
+            self.pieces = None
+            transport = self.transport
+            transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if transport.is_closing():
+                # A broken connection takes everything and is never full: who makes more must let the loop end it.
+                self.full = True
 
     async def drain(self) -> None:
         """Waits until the client has read on, or is gone."""
@@ -150,11 +184,13 @@ class LoopTransport(asyncio.Protocol):
     def end(self) -> None:
         """Closes when what is queued has been sent."""
         if self.state < State.CLOSING:
+            self.flush()
             self.state = State.CLOSING
             self.unsent = self.transport.get_write_buffer_size()
             self.deadline = monotonic_ns() + self.service.write_ns
             self.transport.close()
 
     def abort(self) -> None:
-        """Closes at once."""
+        """Closes at once; what the kernel does not take in this moment is lost."""
+        self.flush()
         self.transport.abort()

@@ -406,7 +406,7 @@ class Http1(_Memory):
 
     def _finish(self) -> None:
         self._answer = _ANSWERED
-        if self._close:
+        if self._close or (self._eof and not self._rest):
             self.phase = _CLOSED
         elif self.phase is _ANSWER:
             self.phase = _IDLE
