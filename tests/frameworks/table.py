@@ -71,6 +71,7 @@ CAPABILITIES = {
     "ws denial": "WebSocket refused with a response of its own",
     "ws close": "WebSocket closed by the server, code and reason",
     "ws leaving": "a WebSocket handler learns that its client vanished",
+    "ws leaving a sender": "a WebSocket handler that only sends ends when its client left",
     "ws client close": "WebSocket closed by the client, code",
     "ws client reason": "WebSocket closed by the client, reason",
     "ws large": "WebSocket message of 1 MiB",

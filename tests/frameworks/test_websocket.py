@@ -120,6 +120,18 @@ def test_a_client_that_vanishes(served: Served, key: str) -> None:
     assert served.marks(key)[0].split()[0] == ("closed" if served.framework.name == "quart" else "1006")
 
 
+@pytest.mark.capability("ws leaving a sender")
+@pytest.mark.parametrize("how", ["close", "vanish"])
+def test_a_handler_that_only_sends(served: Served, key: str, how: str) -> None:
+    """It does not catch what its framework raises then: that may stand in the log."""
+    with served.excused():
+        with served.websocket(f"/ws/ticking?key={key}") as socket:
+            assert [socket.recv(10) for _ in range(3)] == ["tick"] * 3
+            assert "ended" not in served.marks(key)
+            socket.close() if how == "close" else socket.socket.shutdown(2)
+        served.wait_mark(key, "ended")
+
+
 @pytest.mark.capability("ws large")
 @pytest.mark.parametrize("compression", ["deflate", None])
 def test_large(served: Served, compression: str | None) -> None:

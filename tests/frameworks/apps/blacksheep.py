@@ -317,6 +317,12 @@ async def ws_many(websocket: WebSocket) -> None:
     await websocket.close()
 
 
+@ws("/ws/ticking")
+async def ws_ticking(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await stage.ticking(websocket.send_text, first(websocket, "key"))
+
+
 @ws("/ws/crash")
 async def ws_crash(websocket: WebSocket) -> None:
     await websocket.accept()

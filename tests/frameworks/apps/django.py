@@ -293,6 +293,21 @@ class Many(AsyncWebsocketConsumer):
             await self.close()
 
 
+class Ticking(AsyncWebsocketConsumer):
+    """A consumer has one event in hand at a time: what sends by itself is a task."""
+
+    async def connect(self) -> None:
+        await self.accept()
+        key = parse_qs(self.scope["query_string"].decode())["key"][0]
+        self.task = asyncio.create_task(stage.ticking(self.send, key))
+
+    async def disconnect(self, code: int) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+        if not self.task.cancelled():
+            self.task.exception()
+
+
 class Crash(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         await self.accept()
@@ -341,6 +356,7 @@ SOCKETS = {
     "ws/watch": Watch,
     "ws/room/<name>": Room,
     "ws/many": Many,
+    "ws/ticking": Ticking,
     "ws/crash": Crash,
     "ws/crash-early": CrashEarly,
     "ws/group/<name>": Group,

@@ -312,6 +312,12 @@ async def ws_many(websocket: WebSocket) -> None:
     await websocket.close()
 
 
+@app.websocket("/ws/ticking")
+async def ws_ticking(websocket: WebSocket, key: str) -> None:
+    await websocket.accept()
+    await stage.ticking(websocket.send_text, key)
+
+
 @app.websocket("/ws/crash")
 async def ws_crash(websocket: WebSocket) -> None:
     await websocket.accept()

@@ -269,6 +269,12 @@ async def ws_many(socket: WebSocket) -> None:
     await socket.close()
 
 
+@websocket("/ws/ticking")
+async def ws_ticking(socket: WebSocket, key: str) -> None:
+    await socket.accept()
+    await stage.ticking(socket.send_text, key)
+
+
 @websocket("/ws/crash")
 async def ws_crash(socket: WebSocket) -> None:
     await socket.accept()
@@ -294,7 +300,7 @@ HTTP = [
 ]
 SOCKETS = [
     *(ws_echo, ws_json, ws_subprotocol, ws_refuse, ws_close, ws_watch, ws_room, ws_many, ws_crash, ws_crash_early),
-    ws_state,
+    *(ws_ticking, ws_state),
 ]
 LOGGING = LoggingConfig(
     log_exceptions="always",

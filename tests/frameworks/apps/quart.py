@@ -276,6 +276,11 @@ async def ws_many() -> None:
     await asyncio.gather(*shouts)
 
 
+@app.websocket("/ws/ticking")
+async def ws_ticking() -> None:
+    await stage.ticking(websocket.send, websocket.args["key"])
+
+
 @app.websocket("/ws/crash")
 async def ws_crash() -> None:
     await websocket.accept()

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -103,6 +103,16 @@ async def endless(key: str) -> AsyncIterator[bytes]:
         mark(key, "began")
         while True:
             yield b"tick\n"
+            await asyncio.sleep(0.01)
+    finally:
+        mark(key, "ended")
+
+
+async def ticking(send: Callable[[str], Awaitable[None]], key: str) -> None:
+    """Sends for ever what nobody asked for, and marks that it ended."""
+    try:
+        while True:
+            await send("tick")
             await asyncio.sleep(0.01)
     finally:
         mark(key, "ended")

@@ -245,6 +245,11 @@ async def ws_many(websocket: WebSocket) -> None:
     await websocket.close()
 
 
+async def ws_ticking(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await stage.ticking(websocket.send_text, websocket.query_params["key"])
+
+
 async def ws_crash(websocket: WebSocket) -> None:
     await websocket.accept()
     raise RuntimeError("on purpose: the open WebSocket broke")
@@ -300,6 +305,7 @@ SOCKETS = {
     "/ws/watch": ws_watch,
     "/ws/room/{name}": ws_room,
     "/ws/many": ws_many,
+    "/ws/ticking": ws_ticking,
     "/ws/crash": ws_crash,
     "/ws/crash-early": ws_crash_early,
     "/ws/state": ws_state,
