@@ -72,7 +72,7 @@ class AsgiExchange(Exchange):
         self.scope = scope
         self.status = ""
         self.headers = None
-        self.sent = self.held = 0
+        self.sent = self.held = self.queue_ns = 0
         self.head_sent = False
         self.environ = _NO_ENVIRON
         self.failure = None
@@ -171,7 +171,8 @@ class AsgiExchange(Exchange):
             if type(data) is not bytes:
                 data = _bytes(data, "body")
             if message.get("more_body", False):
-                if data:
+                # Without data too, once: who sends an empty first piece wants the head to leave.
+                if data or not self.head_sent:
                     self._write(data, False)
             elif self.promised:
                 self._write(data, False)

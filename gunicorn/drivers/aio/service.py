@@ -190,8 +190,6 @@ class Service:
 
     async def run(self, exchange: AsgiExchange) -> None:
         """The body of a request's task."""
-        # How long the loop took to get here: what waits in an event loop waits for its other tasks.
-        exchange.queue_ns = monotonic_ns() - exchange.started
         try:
             if self.before is not None:
                 self.before(exchange)
@@ -223,11 +221,15 @@ class Service:
         """
         ended = monotonic_ns()
         page = self.page
-        queued = exchange.queue_ns
-        exchange.duration_ns = duration = ended - exchange.started - queued
+        exchange.duration_ns = duration = ended - exchange.started
         if timed:
-            page[QUEUE_SUM] += queued
-            page[QUEUE + bisect_left(BOUNDS_NS, queued)] += 1
+            queued = exchange.queue_ns
+            if queued:
+                page[QUEUE_SUM] += queued
+                page[QUEUE + bisect_left(BOUNDS_NS, queued)] += 1
+            else:
+                # Begun in the moment in which it was read: what waits then, waits in the kernel.
+                page[QUEUE] += 1
             page[DURATION_SUM] += duration
             page[DURATION + bisect_left(BOUNDS_NS, duration)] += 1
             if machine.overrun or machine.shortfall:
