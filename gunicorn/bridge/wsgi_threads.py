@@ -201,27 +201,28 @@ class Passage:
         """Called for what a thread has put here."""
         self.perform()
         waiter = self.waiter
-        if waiter is not None and (self.over or self.acts or self.file is not None):
+        if waiter is not None and (self.over or self.file is not None or self.exchange.wire.full):
             self.waiter = None
             if not waiter.done():
                 waiter.set_result(None)
 
     def perform(self) -> None:
-        """Does what there is to do, as long as the client takes what comes of it."""
-        act: Act | None = None
+        """Does what there is to do by now, as long as the client takes what comes of it.
+
+        What a thread adds meanwhile has its own turn of the loop: an endless answer must not keep others waiting.
+        """
+        exchange = self.exchange
+        with self.changed:
+            self.called = False
+            number = len(self.acts)
         while True:
             with self.changed:
-                if act is not None:
-                    act.done = True
-                    self.size -= act.size
-                    if act.asked or self.size * 2 <= AHEAD:
-                        self.changed.notify_all()
-                self.called = False
-                if self.exchange.gone or self.fault is not None:
+                if exchange.gone or self.fault is not None:
                     self._leave()
-                if not self.acts or self.file is not None or self.exchange.wire.full:
+                if not number or not self.acts or self.file is not None or exchange.wire.full:
                     return
                 act = self.acts.popleft()
+            number -= 1
             try:
                 act.function(*act.arguments)
             except Exception as error:
@@ -229,6 +230,11 @@ class Passage:
                     act.error = error
                 else:
                     self.fault = error
+            with self.changed:
+                act.done = True
+                self.size -= act.size
+                if act.asked or self.size * 2 <= AHEAD:
+                    self.changed.notify_all()
 
     def leave(self) -> None:
         """Whatever the thread goes on to say, nobody hears it."""

@@ -177,6 +177,7 @@ class ASGIWorker(HttpWorker):
             app,
             self.environ_options(multithread=True),
             threads=max(cfg.threads, 1),
+            buffering=cfg.request_buffering,
             spool_threshold=cfg.spool_threshold,
             spool_directory=cfg.tmp_upload_dir,
         )

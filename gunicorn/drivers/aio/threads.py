@@ -10,13 +10,15 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable
-from io import BytesIO
+from functools import partial
+from io import BufferedReader, BytesIO
 from queue import SimpleQueue
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from gunicorn.bridge.environ import EnvironOptions, connection_base
 from gunicorn.bridge.exchange import ClientGone
+from gunicorn.bridge.files import LiveBody
 from gunicorn.bridge.wsgi import Application, WsgiBridge
 from gunicorn.bridge.wsgi_threads import Passage, ThreadExchange, WsgiExchange
 from gunicorn.drivers.aio.service import Service
@@ -29,6 +31,8 @@ from gunicorn.protocol.errors import ProtocolError
 if TYPE_CHECKING:
     from gunicorn.drivers.aio.connection import Connection
     from gunicorn.drivers.aio.door import Door
+
+READ_SIZE = 65536
 
 Job = Callable[[], object]
 
@@ -74,6 +78,8 @@ class ThreadOptions(NamedTuple):
     app: Application
     environ: EnvironOptions
     threads: int = 1
+    buffering: bool = True
+    """Bodies are read to their end before a thread is taken."""
     spool_threshold: int = 262_144
     spool_directory: str | None = None
 
@@ -97,11 +103,17 @@ class ThreadedService(Service):
         """The body of a request's task."""
         exchange.queue_ns = 0
         passage: Passage | None = None
-        spool: Spool | None = None
+        spool: Spool | LiveBody | None = None
         try:
-            if not exchange.request.complete:
+            body: BinaryIO | None
+            if exchange.request.complete:
+                body = BytesIO()
+            elif self.threaded.buffering:
                 spool = Spool(self.threaded.spool_threshold, self.threaded.spool_directory)
-            body = BytesIO() if spool is None else await self._collect(exchange, spool)
+                body = await self._collect(exchange, spool)
+            else:
+                spool = LiveBody(partial(self._pull, exchange))
+                body = BufferedReader(spool, READ_SIZE)
             if body is not None:
                 passage = Passage(exchange, self.loop.call_soon_threadsafe)
                 exchange.started = monotonic_ns()
@@ -111,15 +123,17 @@ class ThreadedService(Service):
                     self._raised(exchange, error)
         except QuickStop:
             raise
-        except BaseException as error:
+        except asyncio.CancelledError:
+            # The worker ends. As with every other WSGI worker that leaves no answer but a broken connection.
+            if not exchange.done and not exchange.gone:
+                exchange.wire.abort()
             if passage is not None:
                 passage.leave()
+                # A thread cannot be cancelled, but hears that nobody listens. The next cancellation leaves it.
+                await passage.attend()
+            raise
+        except BaseException as error:
             self._failed(exchange, error)
-            if isinstance(error, asyncio.CancelledError):
-                if passage is not None:
-                    # A thread cannot be cancelled, but hears that nobody listens. The next cancellation leaves it.
-                    await passage.attend()
-                raise
         finally:
             if spool is not None:
                 spool.close()
@@ -161,6 +175,17 @@ class ThreadedService(Service):
                     )
                 return None
 
+    def _pull(self, exchange: WsgiExchange, size: int) -> bytes:  # noqa: ARG002
+        """The next part of a body, for a thread that reads it while it arrives; b"" at its end. Raises ClientGone."""
+        while not exchange.body_told:
+            message = asyncio.run_coroutine_threadsafe(exchange.receive(), self.loop).result()
+            if message["type"] == "http.disconnect":
+                raise ClientGone("the client left before its request was complete")
+            data: bytes = message["body"]
+            if data:
+                return data
+        return b""
+
     # -- threads -----------------------------------------------------------------------------------------
 
     def _hand_out(self, exchange: WsgiExchange, passage: Passage, body: BinaryIO) -> None:
@@ -189,7 +214,8 @@ class ThreadedService(Service):
         try:
             if exchange.gone:
                 raise ClientGone("the client left before its request was begun")
-            exchange.queue_ns = monotonic_ns() - exchange.started
+            arrived, exchange.started = exchange.started, monotonic_ns()
+            exchange.queue_ns = exchange.started - arrived
             if self.before is not None:
                 self.before(exchange)
             bridge.run()
@@ -197,6 +223,7 @@ class ThreadedService(Service):
             failure = error
         bridge.close()
         passage.end(failure)
+        # Its traceback leads to this frame.
         del failure
 
     def _raised(self, exchange: WsgiExchange, error: BaseException) -> None:
