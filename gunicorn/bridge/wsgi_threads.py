@@ -174,6 +174,9 @@ class Passage:
         with self.changed:
             self.error = error
             self.over = True
+            if self.called:
+                return
+            self.called = True
         self.call_soon(self.step)
 
     def _put(self, act: Act) -> None:
@@ -259,7 +262,8 @@ class Passage:
                 except OSError as error:
                     self.fault = error
             elif self.over and not self.acts:
-                return self.fault or self.error
+                outcome, self.fault, self.error = self.fault or self.error, None, None
+                return outcome
             elif self.acts and wire.full:
                 await wire.drain()
             else:

@@ -139,6 +139,33 @@ def test_a_body_is_read_while_it_arrives_where_that_is_asked(bridged, written):
         assert b"two" in connection.read_some()
 
 
+def test_a_body_that_cannot_be_stored_is_refused(bridged, written):
+    folder = written / "spool"
+    folder.mkdir()
+    options = f"tmp_upload_dir = {str(folder)!r}"
+    with serve(written, *bridged, "--spool-threshold", "1000", config=options) as server:
+        folder.rmdir()
+        assert server.ask("POST", "/echo", (), b"x" * 5000).status == 507
+        assert server.ask("POST", "/echo", (), b"x" * 500).status == 200
+        assert "could not be stored" in server.log()
+
+
+def test_a_body_that_stops_coming_is_refused(bridged, written):
+    with serve(written, *bridged, "--body-timeout", "0.5") as server, server.connect() as connection:
+        connection.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nhalf")
+        assert connection.read_response().status == 408
+        assert server.get("/names").status == 200
+
+
+def test_a_body_that_is_not_complete_when_the_worker_ends_is_refused(bridged, written):
+    with serve(written, *bridged, "--graceful-timeout", "1") as server, server.connect() as connection:
+        connection.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nhalf")
+        time.sleep(0.2)
+        server.signal(SIGTERM)
+        assert connection.read_response().status == 408
+        assert server.wait() == 0
+
+
 def test_the_body_is_asked_for(bridged, written):
     with serve(written, *bridged) as server, server.connect() as connection:
         connection.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")

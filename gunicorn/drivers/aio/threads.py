@@ -139,6 +139,7 @@ class ThreadedService(Service):
                 spool.close()
             # Nothing may lead in circles: requests are freed by counting, not by the collector.
             exchange.environ = {}
+            exchange.failure = None
             if passage is not None:
                 self._count(-1)
             self._returned(exchange)
