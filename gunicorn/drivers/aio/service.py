@@ -44,6 +44,8 @@ from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.limits import Stamp, Timeouts
 from gunicorn.protocol.machine import Machine, Request
 
+HANDSHAKE = {"HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION"}
+"""Fields that tell an opening handshake (RFC 6455 4.2.1), however wrong, from an Upgrade that means nothing."""
 _NOTE_SIZE = NOTE.size
 _NOTE_WORDS = _NOTE_SIZE // 8
 
@@ -255,25 +257,29 @@ class Service:
         """The application returned and owes (a part of) its answer."""
         if exchange.gone:
             return
-        request = exchange.request
-        what = "without completing its answer" if exchange.head_sent else "without an answer"
-        self.reporter.warned(f"the application returned {what} to {request.method} {request.target}")
+        # Who was told that the client left may leave as well.
+        if not exchange.left:
+            request = exchange.request
+            what = "without completing its answer" if exchange.head_sent else "without an answer"
+            self.reporter.warned(f"the application returned {what} to {request.method} {request.target}")
         self._break_off(exchange)
 
     def _failed(self, exchange: AsgiExchange, error: BaseException) -> None:
         """The application raised; what it raises after its answer, or for want of a client, changes nothing."""
-        if isinstance(error, ClientGone) and exchange.gone:
+        if exchange.gone and _came_of_leaving(error):
+            request = exchange.request
+            self.reporter.noticed(f"{request.method} {request.target} ended with {error!r:.200}: its client had left")
             return
-        if isinstance(error, asyncio.CancelledError):
-            if not exchange.done:
-                exchange.failure = error
-                if not exchange.gone:
-                    self._break_off(exchange)
+        cancelled = isinstance(error, asyncio.CancelledError)
+        if cancelled and exchange.done:
             return
         exchange.failure = error
-        self.reporter.crashed(exchange, error)
+        if not cancelled:
+            self.reporter.crashed(exchange, error)
         if not exchange.done and not exchange.gone:
             self._break_off(exchange)
+        # Its traceback holds the exchange and all frames of the application: they must not wait for the collector.
+        exchange.failure = None
 
     def _break_off(self, exchange: AsgiExchange) -> None:
         """Says 500 where nothing was said yet, else ends the connection so that nobody takes it for the whole."""
@@ -306,8 +312,12 @@ class Service:
     # -- upgrades ----------------------------------------------------------------------------------------
 
     def upgrade(self, connection: Connection, request: Request, headers: HeaderPairs) -> bool:
-        """Gives a WebSocket to the application; False where none are spoken, and HTTP goes on."""
-        if self.websocket is None:
+        """Gives a WebSocket to the application; False where none is asked for or spoken, and HTTP goes on.
+
+        An Upgrade without any field of the handshake may be ignored, like every other (RFC 9110 7.8).
+        """
+        asked = request.variables.keys() & HANDSHAKE
+        if self.websocket is None or not asked:
             return False
         assert connection.base is not None
         scope = websocket_scope(connection.base, request, headers)
@@ -335,8 +345,11 @@ class Service:
         except ClientGone:
             pass  # what the application was told, and did not care to hear
         except BaseException as error:
-            exchange.failure = error
-            self.reporter.crashed(exchange, error)
+            if _came_of_leaving(error):
+                self.reporter.noticed(f"{exchange.request.target} ended with {error!r:.200}: its client had left")
+            else:
+                exchange.failure = error
+                self.reporter.crashed(exchange, error)
         finally:
             self._returned(exchange)
             self.tunnels.pop(exchange, None)
@@ -345,6 +358,16 @@ class Service:
             page[WEBSOCKET_MESSAGES_IN] += exchange.messages_in
             page[WEBSOCKET_MESSAGES_OUT] += exchange.messages_out
             self.settle(exchange, exchange.machine, timed=False)
+            exchange.failure = None
+
+
+def _came_of_leaving(error: BaseException | None) -> bool:
+    """Whether an exception is ClientGone, or what a framework made of it: a chain, or a group of nothing else."""
+    while error is not None and not isinstance(error, ClientGone):
+        if isinstance(error, BaseExceptionGroup):
+            return all(_came_of_leaving(each) for each in error.exceptions)
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _nothing() -> None:
