@@ -14,6 +14,9 @@ LONGEST = 2048
 TRIES = 4
 """So many answers in a row that repeated nothing, and the connection is no longer watched."""
 
+_FIXED = (bytes, str)
+_STAMPED = frozenset({"server", "date", b"server", b"date"})
+
 
 class SaidHead:
     """The last head of a whole answer that left its connection open, in two pieces around the stamp."""
@@ -43,9 +46,17 @@ class SaidHead:
         if not self._tries:
             return
         self._tries -= 1
+        # What an iterator gave is spent, what a list or a bytearray holds may change before it is compared.
+        if type(fields) is not list:
+            return
+        for pair in fields:
+            if type(pair) is not tuple or type(pair[0]) not in _FIXED or type(pair[1]) not in _FIXED:
+                return
+            # An application's own Server or Date is not renewed with the stamp, though it may look like it.
+            if pair[0].lower() in _STAMPED:
+                return
         end = head.find(b"\r\n") + 2
         stamped = stamp.lines
-        # An application's own Server or Date is not renewed with the stamp.
         if stamped and len(head) <= LONGEST and head.startswith(stamped, end):
             self._status = status
             # A copy: the application may go on with its list.
