@@ -152,7 +152,13 @@ class AsgiExchange(Exchange):
                 self.waiters = [waiter]
             else:
                 self.waiters.append(waiter)
-            await waiter
+            try:
+                await waiter
+            except BaseException:
+                # Who asks again and again, a moment each time, must not pile up what nobody awaits.
+                if self.waiters is not None and waiter in self.waiters:
+                    self.waiters.remove(waiter)
+                raise
 
     async def send(self, message: Message) -> None:
         """Takes a message. Raises ClientGone, and ResponseError for one that is wrong here."""
@@ -193,25 +199,31 @@ class AsgiExchange(Exchange):
         if self.status:
             raise self._out_of_order("http.response.start")
         try:
-            self.status = STATUS_TEXT[message["status"]]
+            status = STATUS_TEXT[message["status"]]
         except (KeyError, TypeError):
             raise ResponseError("http.response.start has no 'status' that is a number") from None
-        self.headers = message.get("headers", ())
+        headers = message.get("headers", ())
+        if type(headers) is not list:
+            # Read more than once, also for logs.
+            headers = _list(headers, "headers")
+        self.status = status
+        self.headers = headers
         self.promised = message.get("trailers", False)
 
     def _write(self, data: bytes, last: bool) -> None:
         """Sends body bytes, the head before the first of them: a whole answer is one write."""
-        self.sent += len(data)
         if self.head_sent:
             out = self.machine.send_data(self.request.stream, data, last)
+            self.sent += len(data)
             if out:
                 self.wire.send(out)
             return
         try:
             out = self.machine.respond(self.request.stream, self.status, self.headers, data, last)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, AttributeError, LookupError):
             raise ResponseError(f"headers are pairs of bytes (name, value), not {self.headers!r:.200}") from None
         self.head_sent = True
+        self.sent += len(data)
         if last:
             self.wire.write(out)
         else:
@@ -219,8 +231,16 @@ class AsgiExchange(Exchange):
 
     @property
     def fields(self) -> Sequence[tuple[str, str]]:
-        """The response fields as text, for logs and hooks."""
-        return _pairs(self.headers or ())
+        """The response fields as text, for logs and hooks; none where they could not be sent."""
+        headers = self.headers or []
+        try:
+            # Machines take pairs of str too.
+            return [
+                pair if type(pair[0]) is str else (pair[0].decode("latin-1"), pair[1].decode("latin-1"))
+                for pair in headers
+            ]
+        except (AttributeError, TypeError, LookupError):
+            return []
 
     @fields.setter
     def fields(self, pairs: Sequence[tuple[str, str]]) -> None:
@@ -247,13 +267,13 @@ class AsgiExchange(Exchange):
         if kind == "http.response.trailers":
             self._trailers(message)
         elif kind == "http.response.early_hint":
-            links = [("Link", _text(link, "link")) for link in message.get("links", ())]
+            links = [("Link", _text(link, "link")) for link in _list(message.get("links", ()), "links")]
             self._inform("103 Early Hints", links)
         elif kind == "http.response.informational":
             try:
                 self._inform(STATUS_TEXT[message["status"]], _pairs(message.get("headers", ())))
-            except KeyError:
-                raise ResponseError(f"{kind} has no 'status'") from None
+            except (KeyError, TypeError):
+                raise ResponseError(f"{kind} has no 'status' that is a number") from None
         elif kind == "http.response.pathsend":
             await self._send_path(message)
         elif kind == "http.response.zerocopysend":
@@ -269,9 +289,11 @@ class AsgiExchange(Exchange):
     def _trailers(self, message: Message) -> None:
         if self.trailing is None or self.done:
             raise self._out_of_order("http.response.trailers")
-        self.trailing += _pairs(message.get("headers", ()))
-        if not message.get("more_trailers", False):
-            self._end_with(self.trailing)
+        trailers = self.trailing + _pairs(message.get("headers", ()))
+        if message.get("more_trailers", False):
+            self.trailing = trailers
+        else:
+            self._end_with(trailers)
 
     def _end_with(self, trailers: Pairs) -> None:
         out = self.machine.send_trailers(self.request.stream, trailers)
@@ -288,7 +310,9 @@ class AsgiExchange(Exchange):
         if not self.status or self.head_sent or self.done:
             raise self._out_of_order("http.response.pathsend")
         with open_path(path) as file:
-            await self._send_span(file.fileno(), *file_span(file, None, None), last=True)
+            await self._send_span(file.fileno(), *file_span(file, None, None), last=not self.promised)
+        if self.promised:
+            self.trailing = []
 
     async def _send_descriptor(self, message: Message) -> None:
         """A span of an open file, in the place of a body."""
@@ -357,6 +381,13 @@ def _pairs(headers: Any) -> Pairs:
         return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
     except (AttributeError, TypeError, ValueError):
         raise ResponseError(f"headers are an iterable of (name, value) pairs of bytes, not {headers!r:.200}") from None
+
+
+def _list(items: Any, what: str) -> list[Any]:
+    try:
+        return list(items)
+    except TypeError:
+        raise ResponseError(f"{what!r} is an iterable, not {type(items).__name__}") from None
 
 
 def _bytes(data: Any, what: str) -> bytes:
