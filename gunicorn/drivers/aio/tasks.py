@@ -19,11 +19,6 @@ NAME = "gunicorn-request"
 Work = Coroutine[Any, Any, None]
 
 
-def start_later(loop: Any, work: Work, context: contextvars.Context) -> asyncio.Task[None]:
-    """A task that begins when the loop comes round; safe inside another task."""
-    return asyncio.Task(work, loop=loop, name=NAME, context=context)
-
-
 if sys.version_info >= (3, 12):
 
     def start_now(loop: Any, work: Work, context: contextvars.Context) -> asyncio.Task[None]:
@@ -38,7 +33,7 @@ else:
 
     def start_now(loop: Any, work: Work, context: contextvars.Context) -> asyncio.Task[None]:
         """A task that has run up to its first suspension. Only for callbacks of the loop: a task must not be inside."""
-        loop.handing_out = True
+        loop.handing_out = context
         task: asyncio.Task[None] = asyncio.Task(work, loop=loop, name=NAME, context=context)
         context.run(loop.first_step)
         return task
@@ -50,14 +45,16 @@ else:
         class Loop(base):  # type: ignore[misc]
             """Hands out the next callback, the first step of a task, when it is told to."""
 
-            handing_out = False
+            handing_out: object = False
+            """The context of the task whose first step is awaited."""
             first_step: Callable[[], None]
 
             def call_soon(
                 self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
             ) -> Any:
                 """As of every loop."""
-                if self.handing_out:
+                # Not what a finalizer queues, should the collector come by while the task is made.
+                if context is self.handing_out:
                     self.handing_out = False
                     self.first_step = callback
                     return None

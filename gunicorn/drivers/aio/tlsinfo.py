@@ -57,10 +57,10 @@ def distinguished_name(certificate: dict[str, Any] | None) -> str | None:
 def _escaped(value: str) -> str:
     """RFC 4514 2.4."""
     text = "".join(f"\\{char}" if char in ',+"\\<>;=' else char for char in value)
+    if text.endswith(" "):
+        text = text[:-1] + "\\ "
     if text[:1] in ("#", " "):
         text = "\\" + text
-    if text.endswith(" ") and len(text) > 1:
-        text = text[:-1] + "\\ "
     return text.replace("\0", "\\00")
 
 
