@@ -59,6 +59,18 @@ class _Names(Recent[bytes]):
 _names = _Names(capacity=512, longest=64)
 
 
+class _Paths(Recent[tuple[str, bytes]]):
+    """From the path of a target to its decoded form and its bytes."""
+
+    __slots__ = ()
+
+    def learn(self, key: str) -> tuple[str, bytes]:
+        return unquote(key), key.encode("latin-1")
+
+
+_paths = _Paths(capacity=256, longest=256)
+
+
 class ScopeBase(NamedTuple):
     """The part of a scope that all requests of a connection share.
 
@@ -86,7 +98,9 @@ def connection_scope(
 def http_scope(base: ScopeBase, request: Request, headers: HeaderPairs) -> Scope:
     """A fresh scope for `request` on a connection whose base is `base`; `headers` becomes the application's own."""
     server, client, root_path, state, extensions = base
-    raw_path, version = request.raw_path, request.version
+    version = request.version
+    path, raw_path = _paths[request.raw_path]
+    query = request.query
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
@@ -96,9 +110,9 @@ def http_scope(base: ScopeBase, request: Request, headers: HeaderPairs) -> Scope
         "scheme": request.scheme,
         "method": request.method,
         "root_path": request.script_name or root_path,
-        "path": unquote(raw_path) if "%" in raw_path else raw_path,
-        "raw_path": raw_path.encode("latin-1"),
-        "query_string": request.query.encode("latin-1"),
+        "path": path,
+        "raw_path": raw_path,
+        "query_string": query.encode("latin-1") if query else b"",
         "headers": headers,
         "state": dict(state),
         "extensions": extensions.copy(),

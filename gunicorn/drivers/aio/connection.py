@@ -140,11 +140,8 @@ class Connection(LoopTransport):
 
     # -- requests ----------------------------------------------------------------------------------------
 
-    def _begin(self, request: Request, rest: Sequence[Event] = (), *, now: bool = True) -> None:
-        """A head is complete: the application gets its request, with what came of the body in `rest`.
-
-        At once, unless an application is on the stack already.
-        """
+    def _begin(self, request: Request, rest: Sequence[Event] = ()) -> None:
+        """A head is complete: the application gets its request, with what came of the body in `rest`."""
         base = self.base
         if base is None:
             # Only now: a PROXY header may have named another client than the kernel.
@@ -167,7 +164,7 @@ class Connection(LoopTransport):
             self.deadline = FOREVER
         else:
             self._feed(exchange, rest)
-        service.start(exchange, machine, service.run(exchange), now=now)
+        service.start(exchange, machine, service.run(exchange))
 
     def _feed(self, exchange: AsgiExchange, events: Sequence[Event]) -> None:
         """Gives parts of the request body to the exchange."""

@@ -18,7 +18,7 @@ from gunicorn.bridge.exchange import ClientGone, Exchange
 from gunicorn.bridge.scope import HeaderPairs, ScopeOptions, websocket_scope
 from gunicorn.bridge.wsgi import answer_failure
 from gunicorn.drivers.aio.connection import FOREVER, Connection
-from gunicorn.drivers.aio.tasks import Work, start_later, start_now
+from gunicorn.drivers.aio.tasks import Work, start_now
 from gunicorn.drivers.ending import QuickStop
 from gunicorn.metrics.cells import (
     ABORTED,
@@ -171,10 +171,10 @@ class Service:
 
     # -- one request -------------------------------------------------------------------------------------
 
-    def start(self, exchange: Any, machine: Machine, work: Work, *, now: bool) -> None:
+    def start(self, exchange: Any, machine: Machine, work: Work) -> None:
         """The request is in the application's hands from here on: `work` runs it, in a task of its own.
 
-        At once with `now`, for callers that are no task.
+        Only for callbacks of the loop, not for tasks.
         """
         free = self.free_notes
         exchange.note = note = free.pop() if free else NOTES - 1
@@ -185,8 +185,7 @@ class Service:
         self.page[IN_FLIGHT] = len(running)
         if not self.keep_alive:
             machine.keep_alive = False
-        start_task = start_now if now else start_later
-        task = start_task(self.loop, work, self.context.copy())
+        task = start_now(self.loop, work, self.context.copy())
         if not task.done():
             exchange.task = task
 
@@ -332,7 +331,7 @@ class Service:
         exchange.queue_ns = 0
         self.page[WEBSOCKETS] += 1
         self.tunnels[exchange] = 0
-        self.start(exchange, machine, self._run_tunnel(exchange), now=False)
+        self.start(exchange, machine, self._run_tunnel(exchange))
         return True
 
     async def _run_tunnel(self, exchange: Any) -> None:
