@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 PILE = 65536
 """Bytes that are piled up before they are written without waiting for the loop."""
+STRETCH = 1 << 20
+"""Bytes that are written without the loop coming round: then whoever makes more waits for it.
+
+A client that reads as fast as it is sent to would hold the loop for ever; and under TLS nobody but the loop can
+find out that a connection is broken.
+"""
 
 
 class State(enum.IntEnum):
@@ -70,8 +76,10 @@ class LoopTransport(asyncio.Protocol):
         "paused",
         "pieces",
         "piled",
+        "resting",
         "service",
         "state",
+        "stretch",
         "transport",
         "unsent",
         "write",
@@ -91,6 +99,10 @@ class LoopTransport(asyncio.Protocol):
         self.drainers: list[Any] | None = None
         self.pieces: list[bytes] | None = None
         self.piled = 0
+        self.stretch = 0
+        """Bytes written since the loop last came round."""
+        self.resting = False
+        """Full only until the loop comes round."""
         self.unsent = 0
         """What was queued when it was last looked at, in bytes."""
 
@@ -103,6 +115,7 @@ class LoopTransport(asyncio.Protocol):
     def pause_writing(self) -> None:
         """More is queued than `response_buffer`."""
         self.full = True
+        self.resting = False
         self.unsent = self.transport.get_write_buffer_size()
         self.deadline = monotonic_ns() + self.service.write_ns
 
@@ -120,12 +133,23 @@ class LoopTransport(asyncio.Protocol):
         if pieces is None:
             self.pieces = [data]
             self.piled = len(data)
-            self.service.loop.call_soon(self.flush)
+            self.service.loop.call_soon(self._come_round)
         else:
             pieces.append(data)
             self.piled += len(data)
         if self.piled > PILE:
+            self.stretch += self.piled
             self.flush()
+            if self.stretch > STRETCH and not self.full:
+                self.full = self.resting = True
+
+    def _come_round(self) -> None:
+        """The loop has come round since something was sent."""
+        self.stretch = 0
+        self.flush()
+        if self.resting:
+            self.full = self.resting = False
+            self.release_drainers()
 
     def flush(self) -> None:
         """Queues what is piled up; lost where the connection is."""
