@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 BIND ?= 127.0.0.1:8000
 SECONDS ?= 30
+CLIENTS ?= 100000
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 TYPED := -p gunicorn -p bench
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types unit integration differential frameworks fuzz bench bench-quick docs clean
+.PHONY: help run test lint types unit integration differential frameworks soak fuzz bench bench-quick docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -37,6 +38,9 @@ differential: $(VENV)/.dev ## every request of the corpus against every worker c
 
 frameworks: $(VENV)/.frameworks ## FastAPI, Starlette, Django, Quart, Litestar and BlackSheep on the asgi worker
 	$(BIN)/python -m pytest tests/frameworks -q
+
+soak: $(VENV)/.dev ## CLIENTS=100000 clients that break off in every phase: nothing may be left of them
+	$(BIN)/python -m tests.soak.run --requests $(CLIENTS) --loop auto
 
 fuzz: $(VENV)/.dev ## each fuzz target for SECONDS=30
 	@failed=0; for target in fuzz/fuzz_*.py; do \

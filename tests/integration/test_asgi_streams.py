@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 
 import pytest
@@ -127,6 +128,38 @@ def test_work_behind_an_answer_outlives_its_client(server):
     with server.connect() as connection:
         assert connection.request("GET", "/after_answer?s=0.4").body == b"answered"
     wait_event(server, "after answer http.disconnect")
+
+
+@pytest.mark.parametrize("path", ["/deaf", "/fill", "/sse"])
+def test_clients_that_leave_over_tls(asgi_worker, path):
+    """The loop alone finds out: an application that never waits must let it come round."""
+    with Server(STREAMS, *asgi_worker, "-w", "1", "--asgi-disconnect-grace-period", "1", tls=True) as server:
+        for number in range(4):
+            connection = server.connect(5)
+            connection.send_request("GET", path)
+            connection.read_some(100)
+            leave(connection, "reset" if number % 2 else "fin")
+        eventually(lambda: len([e for e in events(server) if not e.startswith("made")]) >= 4, "four ends")
+        assert "Traceback" not in server.log()
+
+
+def test_a_reader_as_fast_as_the_writer_does_not_hold_the_loop(server):
+    """Nothing ever makes this application wait; others are answered all the same."""
+    with server.connect() as reader:
+        reader.send_request("GET", "/fill")
+        reading = threading.Event()
+
+        def read() -> None:
+            while not reading.is_set() and reader.sock.recv(1 << 20):
+                pass
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        started = time.monotonic()
+        assert [server.get().status for _ in range(20)] == [200] * 20
+        assert time.monotonic() - started < 5
+        reading.set()
+        thread.join(10)
 
 
 # Cancellation is the application's own affair

@@ -125,7 +125,7 @@ async def fill(receive, send, query):
         while True:
             await speak.body(send, b"x" * 65536, more=True)
             made += 65536
-            EVENTS[:] = [f"made {made}"]
+            EVENTS[:] = [*(event for event in EVENTS if not event.startswith("made")), f"made {made}"]
     finally:
         note("fill ended")
 
