@@ -172,9 +172,10 @@ def test_every_worker_class_gives_the_verdict_of_the_law(options: Options) -> No
         first: list[Verdict] = []
         for cutting, way in enumerate(("whole", "byte by byte", "random split")):
             for kind, server in servers.items():
-                verdicts = survey(server, records, cutting)
+                laws = [as_asgi_tells(record) for record in records] if kind == "asgi" else records
+                verdicts = survey(server, laws, cutting)
                 first = first or verdicts
-                wrong += complaints(f"{kind}, {way}", records, verdicts, first)
+                wrong += complaints(f"{kind}, {way}", laws, verdicts, first)
     assert not wrong, f"{len(wrong)} wrong verdicts\n" + "\n".join(wrong[:40])
 
 
@@ -182,17 +183,30 @@ def complaints(
     where: str, records: Sequence[Record], verdicts: Sequence[Verdict], first: Sequence[Verdict]
 ) -> Iterator[str]:
     for record, verdict, other in zip(records, verdicts, first, strict=True):
-        law = as_asgi_tells(record) if where.startswith("asgi") else record
-        for difference in corpus.differences(law, verdict):
+        for difference in corpus.differences(record, verdict):
             yield f"{record.group}/{record.name} ({where}): {difference}"
-        if comparable(verdict) != comparable(other):
+        if comparable(verdict) != comparable(other) and record.name not in SPEAKS_WEBSOCKET:
             yield f"{record.group}/{record.name} ({where}): not as elsewhere: {verdict} / {other}"
+
+
+def denied(record: Record) -> Record:
+    """A handshake that the application denies: answered, and the connection ends with it."""
+    return replace(record, requests=tuple(replace(one, keep_alive=False) for one in record.requests))
+
+
+def refused(record: Record) -> Record:
+    """A handshake that is not as RFC 6455 4.2.1 wants it: the server's own answer, for whatever version is named."""
+    return replace(record, requests=(), ending="rejected", statuses=frozenset({426}))
+
+
+SPEAKS_WEBSOCKET = {"upgrade-websocket-full": denied, "upgrade-then-hidden": refused}
+"""Records whose offer of WebSocket a server may leave, or take: here only the asgi worker takes it."""
 
 
 def as_asgi_tells(record: Record) -> Record:
     """The record as an ASGI application can see it: of the request-target scopes keep raw_path and query_string."""
     told = tuple(replace(one, target=origin_form(one.method, one.target)) for one in record.requests)
-    return replace(record, requests=told)
+    return SPEAKS_WEBSOCKET.get(record.name, lambda law: law)(replace(record, requests=told))
 
 
 def origin_form(method: str, target: str) -> str:
@@ -240,7 +254,9 @@ def test_a_body_that_nobody_read_never_becomes_requests(kind: str, buffering: bo
             for pieces in (corpus.whole(data), corpus.shuffled(data, 1), corpus.bytewise(data, edge=400)):
                 paths = served_paths(("127.0.0.1", server.port), pieces)
                 assert paths in (["/unread", "/next", PROBE], ["/unread"]), f"{len(data)} bytes: {paths}"
-                assert not buffering or paths[-1] == PROBE, "the whole body was there: the connection goes on"
+                # An event loop gives a body away as it comes: at the answer there may be no end of it yet.
+                whole = buffering and kind != "asgi"
+                assert not whole or paths[-1] == PROBE, "the whole body was there: the connection goes on"
 
 
 def served_paths(address: tuple[str, int], pieces: Iterable[bytes]) -> list[str]:

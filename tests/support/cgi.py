@@ -11,13 +11,16 @@ from urllib.parse import unquote_to_bytes
 
 Scope = dict[str, Any]
 
+UNPREFIXED = {b"content-length", b"content-type"}
+"""Spelled so, with a hyphen; their twins with an underscore are fields like any other (header_map)."""
+
 
 def field_variables(scope: Scope) -> dict[str, str]:
     """The header fields under their CGI names, repeats joined (RFC 3875 4.1.18; Cookie by "; ")."""
     made: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         key = raw_name.decode("latin-1").upper().replace("-", "_")
-        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if raw_name not in UNPREFIXED:
             key = "HTTP_" + key
         value = raw_value.decode("latin-1")
         separator = "; " if key == "HTTP_COOKIE" else ","
