@@ -72,51 +72,61 @@ _paths = _Paths(capacity=256, longest=256)
 
 
 class ScopeBase(NamedTuple):
-    """The part of a scope that all requests of a connection share.
+    """The part of a scope that all requests of a connection share; nothing of it is given away."""
 
-    `server` is (host, port) of the local end, or (path, None) of a unix socket; `client` is None there.
-    """
-
-    server: tuple[str, int | None]
-    client: tuple[str, int] | None
-    root_path: str
+    template: Scope
+    """A whole scope: to copy one and fill it in costs less than to make it."""
     state: Mapping[str, Any]
     extensions: dict[str, Any]
+
+
+_PLAIN = dict(HTTP_EXTENSIONS)
 
 
 def connection_scope(
     options: ScopeOptions, peer: Peer, server: tuple[str, int | None], tls: Mapping[str, Any] | None
 ) -> ScopeBase:
-    """What is known before the first request; `tls` is the extension of that name, or None."""
-    extensions: dict[str, Any] = dict(HTTP_EXTENSIONS)
-    if tls is not None:
-        extensions["tls"] = tls
-    client = None if peer.unix else (peer.host, int(peer.port or 0))
-    return ScopeBase(server, client, options.root_path, options.state, extensions)
+    """What is known before the first request; `tls` is the extension of that name, or None.
+
+    `server` is (host, port) of the local end, or (path, None) of a unix socket; the client of one is None.
+    """
+    template: Scope = {
+        "type": "http",
+        "asgi": None,
+        "http_version": "1.1",
+        "server": server,
+        "client": None if peer.unix else (peer.host, int(peer.port or 0)),
+        "scheme": "",
+        "method": "",
+        "root_path": options.root_path,
+        "path": "",
+        "raw_path": b"",
+        "query_string": b"",
+        "headers": None,
+        "state": None,
+        "extensions": None,
+    }
+    return ScopeBase(template, options.state, _PLAIN if tls is None else {**_PLAIN, "tls": tls})
 
 
 def http_scope(base: ScopeBase, request: Request, headers: HeaderPairs) -> Scope:
     """A fresh scope for `request` on a connection whose base is `base`; `headers` becomes the application's own."""
-    server, client, root_path, state, extensions = base
-    version = request.version
-    path, raw_path = _paths[request.raw_path]
-    query = request.query
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
-        "http_version": "1.1" if version == "HTTP/1.1" else _http_version(version),
-        "server": server,
-        "client": client,
-        "scheme": request.scheme,
-        "method": request.method,
-        "root_path": request.script_name or root_path,
-        "path": path,
-        "raw_path": raw_path,
-        "query_string": query.encode("latin-1") if query else b"",
-        "headers": headers,
-        "state": dict(state),
-        "extensions": extensions.copy(),
-    }
+    template, state, extensions = base
+    scope = template.copy()
+    scope["asgi"] = {"version": "3.0", "spec_version": SPEC_VERSION}
+    scope["scheme"] = request.scheme
+    scope["method"] = request.method
+    scope["path"], scope["raw_path"] = _paths[request.raw_path]
+    if request.query:
+        scope["query_string"] = request.query.encode("latin-1")
+    scope["headers"] = headers
+    scope["state"] = dict(state)
+    scope["extensions"] = extensions.copy()
+    if request.version != "HTTP/1.1":
+        scope["http_version"] = _http_version(request.version)
+    if request.script_name:
+        scope["root_path"] = request.script_name
+    return scope
 
 
 def websocket_scope(base: ScopeBase, request: Request, headers: HeaderPairs) -> Scope:
