@@ -32,21 +32,20 @@ from gunicorn.errors import WorkerBootError
 from gunicorn.host.clock import http_date
 from gunicorn.metrics import cells
 from gunicorn.protocol.limits import Stamp
+from gunicorn.workers.farewell import graceful, quick
 from gunicorn.workers.http import HttpWorker
 from gunicorn.workers.report import LogReporter
 
 T = TypeVar("T")
 
+BROKEN_OFF = "The event loop is blocked; what it runs is broken off"
+
 GOING_AWAY, SERVICE_RESTART = 1001, 1012
 """Close codes of WebSockets when the server stops, and when another worker takes over (RFC 6455 7.4.1)."""
-TELL_AT, CANCEL_AT = 0.9, 0.95
-"""Parts of `graceful_timeout` after which streams hear `http.disconnect`, and after which their tasks are cancelled."""
-HURRY_NS = 700_000_000
-"""The same moment of a quick stop."""
 IDLE_GRACE_NS = 500_000_000
 """When the server stops, idle connections may send one more request for so long."""
-QUICK_SECONDS = 1.5
-"""What a quick stop leaves to the application's own shutdown."""
+QUICK_SECONDS = 3.0
+"""What the arbiter gives to a worker that shall end at once."""
 STUCK_SECONDS = 0.3
 """A loop that did not hear of a quick stop for so long is blocked, and is left by force."""
 
@@ -59,8 +58,8 @@ class ASGIWorker(HttpWorker):
     service: Service
     keeper: Keeper
     quick = False
-    told_at = 0
-    """When the worker was told to stop, monotonic ns."""
+    over_at = 0
+    """When the worker must have ended, monotonic ns."""
 
     # -- signals -----------------------------------------------------------------------------------------
 
@@ -90,15 +89,17 @@ class ASGIWorker(HttpWorker):
     def _end_now(self) -> None:
         """INT, QUIT, or overtaken by two reloads: streams and WebSockets get a moment to end in order."""
         signal.setitimer(signal.ITIMER_REAL, 0)
-        self.keeper.stop(Leave(self._close_code(), cancel_ns=HURRY_NS))
+        times = quick(min(QUICK_SECONDS, self.cfg.graceful_timeout))
+        self.over_at = monotonic_ns() + int(times.over * 1e9)
+        self.keeper.stop(Leave(self._close_code(), cancel_ns=int(times.cancel * 1e9)))
 
     def begin_stop(self) -> None:
         """TERM: answers what was begun; empties the accept queue too if the whole server stops."""
         if not self.alive:
             return
         self.alive = False
-        self.told_at = monotonic_ns()
-        patience = int(self.cfg.graceful_timeout * 1e9)
+        times = graceful(self.cfg.graceful_timeout)
+        self.over_at = monotonic_ns() + int(times.over * 1e9)
         all_stop = self._all_stop()
         self.keeper.stop(
             Leave(
@@ -106,8 +107,8 @@ class ASGIWorker(HttpWorker):
                 drain_queue=all_stop,
                 dropped=self.row.page[cells.DROPPED],
                 idle_ns=IDLE_GRACE_NS if all_stop else FOREVER,
-                tell_ns=int(patience * TELL_AT),
-                cancel_ns=int(patience * CANCEL_AT),
+                tell_ns=int(times.tell * 1e9),
+                cancel_ns=int(times.cancel * 1e9),
             )
         )
 
@@ -189,6 +190,10 @@ class ASGIWorker(HttpWorker):
     def _report_stray(self, loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:  # noqa: ARG002
         """What no task of ours is there to hear: callbacks that raised, tasks that nobody awaited."""
         error = about.get("exception")
+        if isinstance(error, QuickStop):
+            # Raised while a transport was the caller, which takes it for its own trouble.
+            self.log.warning(BROKEN_OFF)
+            return
         self.log.error("%s", about.get("message") or "Exception in the event loop", exc_info=error)
 
     def _lifespan_died(self, error: BaseException) -> None:
@@ -205,18 +210,19 @@ class ASGIWorker(HttpWorker):
             self.keeper.start(self.doors)
             loop.run_until_complete(self.keeper.finished)
         except QuickStop:
-            self.log.warning("The event loop is blocked; what it runs is broken off")
+            self.log.warning(BROKEN_OFF)
         finally:
             self._wind_up()
 
     def _wind_up(self) -> None:
         """Ends what still runs, in order: connections, tasks, lifespan, loop. Bounded in time."""
-        left = QUICK_SECONDS if self.quick else max(self._left(), QUICK_SECONDS)
+        if not self.over_at:
+            self.over_at = monotonic_ns() + int(quick(QUICK_SECONDS).over * 1e9)
         self.keeper.close()
         try:
-            self._finish(self._shut_down(left))
+            self._finish(self._shut_down())
             with contextlib.suppress(TimeoutError):
-                self._finish(asyncio.wait_for(self.loop.shutdown_asyncgens(), 0.5))
+                self._finish(asyncio.wait_for(self.loop.shutdown_asyncgens(), self._left(1.0)))
         except QuickStop:
             self.log.warning("The application did not shut down in time")
         finally:
@@ -225,14 +231,15 @@ class ASGIWorker(HttpWorker):
             self.keeper.stop_clock()
             self.service.page[cells.HEARTBEAT] = monotonic_ns()
 
-    def _left(self) -> float:
-        """What is left of `graceful_timeout`, in seconds, but for a moment to leave in."""
-        return self.cfg.graceful_timeout - (monotonic_ns() - self.told_at) / 1e9 - 0.5
+    def _left(self, share: float) -> float:
+        """A share of the time that is left, in seconds; never none at all."""
+        return max((self.over_at - monotonic_ns()) / 1e9, 0.1) * share
 
-    async def _shut_down(self, seconds: float) -> None:
+    async def _shut_down(self) -> None:
         tasks = [exchange.task for exchange in self.service.running if exchange.task is not None]
         if tasks:
-            await asyncio.wait(tasks, timeout=seconds / 2)
+            await asyncio.wait(tasks, timeout=self._left(0.1))
+        seconds = self._left(0.8)
         try:
             await asyncio.wait_for(self.lifespan.shutdown(), seconds)
         except TimeoutError:
@@ -240,7 +247,7 @@ class ASGIWorker(HttpWorker):
         except LifespanError as error:
             self.log.error("%s", error, exc_info=error.__cause__)
         self.lifespan_task.cancel()
-        await asyncio.wait([self.lifespan_task], timeout=seconds / 2)
+        await asyncio.wait([self.lifespan_task], timeout=self._left(0.5))
 
 
 def _leave_by_force(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
