@@ -51,6 +51,8 @@ class Start(NamedTuple):
     """Nanoseconds until its caller stops waiting; None = never."""
     waited: int
     """Nanoseconds it was queued."""
+    window: int
+    """Bytes of a stream that the worker may send before it has to wait for a Grant."""
 
 
 class Forward(NamedTuple):

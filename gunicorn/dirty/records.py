@@ -26,7 +26,7 @@ class Policy(NamedTuple):
     grace: int = 5 * SECOND
     """From telling a worker that a call was given up to replacing the worker."""
     window: int = 1 << 20
-    """Bytes of a stream that may be on their way to the caller before its worker has to wait."""
+    """Bytes of a stream that may be on their way to the caller before its worker has to wait; a caller may say less."""
 
 
 class State(enum.Enum):
@@ -39,7 +39,19 @@ class State(enum.Enum):
 
 
 class Call:
-    __slots__ = ("arrived", "client", "deadline", "lane", "number", "payload", "read", "request", "state", "worker")
+    __slots__ = (
+        "arrived",
+        "client",
+        "deadline",
+        "lane",
+        "number",
+        "payload",
+        "read",
+        "request",
+        "state",
+        "window",
+        "worker",
+    )
 
     def __init__(self, number: int, client: int, request: int, lane: Lane, payload: Any, arrived: int) -> None:
         self.number = number
@@ -52,6 +64,7 @@ class Call:
         """When its caller stops waiting."""
         self.state = State.QUEUED
         self.worker: Worker | None = None
+        self.window = 0
         self.read = 0
         """Bytes of its stream that the caller took and the worker has not been told of."""
 

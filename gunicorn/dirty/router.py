@@ -90,9 +90,16 @@ class Router:
     # Callers
 
     def submit(
-        self, client: int, request: int, path: str, payload: Any, now: int, timeout: int | None = None
+        self,
+        client: int,
+        request: int,
+        path: str,
+        payload: Any,
+        now: int,
+        timeout: int | None = None,
+        window: int | None = None,
     ) -> list[Order]:
-        """A caller wants `path` to do something, within `timeout` nanoseconds.
+        """A caller wants `path` to do something, within `timeout` nanoseconds, with `window` bytes of a stream ahead.
 
         Raises DirtyProtocolError where `request` is the number of another call of this client that is not answered
         yet: there is no answer that it could tell apart, so the connection must be closed.
@@ -112,6 +119,7 @@ class Router:
         call = Call(self._last, client, request, lane, payload, now)
         limits = [limit for limit in (timeout, _nanoseconds(lane.spec.timeout)) if limit is not None]
         call.deadline = now + min(limits) if limits else None
+        call.window = self.policy.window if window is None else max(1, min(window, self.policy.window))
         self._calls[call.number] = call
         self._callers.setdefault(client, {})[request] = call
         if worker is not None:
@@ -136,7 +144,7 @@ class Router:
             return []
         call.read += size
         # Half the window at a time: a word a chunk would cost as much as the chunk.
-        if 2 * call.read < self.policy.window:
+        if 2 * call.read < call.window:
             return []
         size, call.read = call.read, 0
         return [Grant(call.worker.number, call.number, size)]
@@ -298,7 +306,8 @@ class Router:
         if call.deadline is not None:
             remaining = call.deadline - now
             self._deadlines.set(call.number, call.deadline)
-        return Start(worker.number, call.number, call.lane.spec.path, payload, remaining, now - call.arrived)
+        path, waited = call.lane.spec.path, now - call.arrived
+        return Start(worker.number, call.number, path, payload, remaining, waited, call.window)
 
     def _refill(self, worker: Worker, now: int) -> list[Order]:
         """Gives a worker what waits for it, the oldest first."""

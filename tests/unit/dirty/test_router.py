@@ -154,6 +154,15 @@ def test_a_stream_may_send_more_once_half_its_window_was_taken():
     assert pool.consume(7, 1, 100) == []
 
 
+@pytest.mark.parametrize(("asked", "given"), [(None, 100), (40, 40), (500, 100), (0, 1)])
+def test_a_caller_may_want_a_smaller_window(asked, given):
+    pool = Pool()
+    pool.ready(1)
+    (order,) = pool.router.submit(7, 1, A, None, 0, window=asked)
+    assert order.window == given
+    assert pool.consume(7, 1, (given + 1) // 2) == [("grant", 1, 1, (given + 1) // 2)]
+
+
 @pytest.mark.parametrize(("worker", "call"), [(1, 2), (1, 99), (2, 1), (9, 1)])
 def test_a_reply_that_belongs_to_no_call_of_that_worker_is_thrown_away(worker, call):
     pool = Pool()
