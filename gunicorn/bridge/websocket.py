@@ -205,7 +205,9 @@ class WebSocketChannel(Exchange):
         self.stage = Stage.OPEN
         self.wire.send(out)
         early, self.early = self.machine.take_rest() + self.early, b""
-        self._go_on()
+        # Paused here, or by the driver that kept what came first.
+        self.paused = False
+        self.wire.resume_reading()
         if early:
             self.feed(early)
         if self.leaving:

@@ -162,8 +162,8 @@ class Machine(Protocol):
     phase: Phase
     keep_alive: bool
     """Set to False by the driver (drain, max_requests, slow handlers): the next head says close."""
-    pending: bool
-    """Bytes that came after the current request wait inside: call `receive(b"")` once it is answered."""
+    pending: int
+    """How many bytes came after the current request and wait inside: call `receive(b"")` once it is answered."""
     overrun: bool
     """The application gave more bytes than its Content-Length; they were cut."""
     shortfall: bool

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gunicorn.bridge.asgi import AsgiExchange
 from gunicorn.bridge.exchange import Exchange
 from gunicorn.bridge.scope import HeaderPairs, ScopeBase, header_pairs, http_scope
-from gunicorn.drivers.aio.transport import NOTHING, LoopTransport, State
+from gunicorn.drivers.aio.transport import LINGER_NS, NOTHING, UNKNOWN, LoopTransport, State
 from gunicorn.protocol.errors import ProtocolError
 from gunicorn.protocol.machine import Body, Event, Machine, Phase, Request
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 HOLD = 65536
 """Bytes of pipelined requests that wait inside the machine before the client is made to wait."""
-LINGER_NS = 2_000_000_000
-"""How long a half-closed connection may go on sending what nobody reads (RFC 9112 9.6)."""
 FOREVER = 1 << 63
 
 _IDLE, _HEAD, _BODY, _ANSWER, _CLOSED, _TUNNEL = Phase
@@ -38,9 +36,9 @@ class Connection(LoopTransport):
         "base",
         "door",
         "dripping",
+        "ended",
         "exchange",
         "headers",
-        "held",
         "machine",
         "request",
         "source",
@@ -60,7 +58,8 @@ class Connection(LoopTransport):
         """The request that is being answered."""
         self.tunnel: Tunnel | None = None
         """What reads the connection since it was upgraded."""
-        self.held = 0
+        self.ended = False
+        """The client sends no more."""
         self.base: ScopeBase | None = None
         self.source: Sequence[Any] = ()
         self.headers: HeaderPairs = []
@@ -88,7 +87,7 @@ class Connection(LoopTransport):
             self.reject(error)
             return
         if not events:
-            self._nothing_yet(data)
+            self._nothing_yet()
             return
         event = events[0]
         if type(event) is Request and event.complete:
@@ -104,21 +103,24 @@ class Connection(LoopTransport):
             return False
         if self.state is not State.OPEN:
             return False
+        self.ended = True
         try:
             events = self.machine.receive_eof()
         except ProtocolError as error:
             self.reject(error)
-            return True
+            return False
         if events and type(events[0]) is not Request:
             return False
         if events:
             self._take(events)
         exchange = self.exchange
-        if exchange is None:
+        if exchange is not None:
+            exchange.disconnect(gone=False)
+            self.service.orphan(exchange)
+        elif not self.machine.pending:
             return False
-        exchange.disconnect(gone=False)
-        self.service.orphan(exchange)
-        return True
+        # Requests that came before the end and wait for their turn are answered too.
+        return self.door.options.tls is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """The connection is gone, whoever ended it."""
@@ -188,11 +190,10 @@ class Connection(LoopTransport):
         else:
             self.end()
 
-    def _nothing_yet(self, data: bytes) -> None:
+    def _nothing_yet(self) -> None:
         """No event came of what was read: a part of a head, or a request that has to wait for its turn."""
         if self.machine.phase is _ANSWER:
-            self.held += len(data)
-            if self.held > HOLD:
+            if self.machine.pending > HOLD:
                 self.pause_reading()
         elif self.machine.phase is _HEAD and not self.dripping:
             # The header time counts from the head's first bytes, however slowly the others drip in.
@@ -213,7 +214,7 @@ class Connection(LoopTransport):
         else:
             return
         machine = self.machine
-        if machine.phase is _IDLE and not self.held and not machine.pending and not self.paused:
+        if machine.phase is _IDLE and not machine.pending and not self.paused and not self.full:
             self.deadline = now + self.service.keepalive_ns
         else:
             self._next(now)
@@ -224,22 +225,43 @@ class Connection(LoopTransport):
         if phase is _CLOSED:
             self.finish(now)
             return
-        self.held = 0
-        self.resume_reading()
+        pending = self.machine.pending
+        if pending <= HOLD:
+            self.resume_reading()
         self.set_deadline(now)
-        if self.machine.pending and phase is _IDLE:
+        if pending and phase is _IDLE:
             self.service.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         """Feeds the machine what it held back; a callback of its own, because an application is still on the stack."""
-        if self.exchange is None and self.tunnel is None and self.machine.pending:
+        machine = self.machine
+        if self.exchange is None and self.tunnel is None and machine.pending:
+            # Whoever is begun now may want more than waits here.
+            self.resume_reading()
             self.data_received(b"")
+            if machine.pending > HOLD:
+                self.pause_reading()
+            if self.ended and self.state is State.OPEN:
+                self._end_of_waiting()
+
+    def _end_of_waiting(self) -> None:
+        """The end that came before this request was begun is its own, too."""
+        if self.tunnel is not None:
+            self.tunnel.feed_eof()
+        elif self.exchange is not None:
+            self.exchange.disconnect(gone=False)
+            self.service.orphan(self.exchange)
+
+    def resume_reading(self) -> None:
+        """Reads on, unless enough waits for its turn."""
+        if self.machine.phase is not _ANSWER or self.machine.pending <= HOLD:
+            super().resume_reading()
 
     def set_deadline(self, now: int) -> None:
         """Until when the client must do something, by what is awaited of it."""
         service = self.service
         phase = self.machine.phase
-        if self.full:
+        if self.full and not self.resting:
             self.deadline = now + service.write_ns
         elif self.tunnel is not None:
             self.deadline = FOREVER
@@ -279,12 +301,13 @@ class Connection(LoopTransport):
         if self.state is not State.OPEN:
             return
         asked = not linger and not self.machine.pending and not self.paused and not self.request.keep_alive
-        if asked or not self.transport.can_write_eof():
+        if asked or self.ended or not self.transport.can_write_eof():
             self.end()
             return
         # Reading goes on to the end: only then does closing send no reset.
         self.resume_reading()
         self.state = State.LINGERING
+        self.unsent = UNKNOWN
         self.deadline = now + LINGER_NS
         try:
             self.transport.write_eof()
@@ -293,7 +316,7 @@ class Connection(LoopTransport):
 
     def expire(self, now: int) -> None:
         """The deadline passed."""
-        unsent = self.transport.get_write_buffer_size()
+        unsent = self.measure()
         if unsent:
             if unsent != self.unsent:
                 # A slow reader that does read.

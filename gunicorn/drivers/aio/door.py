@@ -107,6 +107,8 @@ class Door:
             service.reporter.noticed(f"TLS handshake with {host} failed: {error}" if tls else f"{host} left: {error}")
         finally:
             self.arriving -= 1
+            if service.crowded:
+                service.room()
 
     def scope(self, connection: Connection) -> ScopeBase:
         """What all requests of a connection share; made for the first one, since only then is the peer final."""

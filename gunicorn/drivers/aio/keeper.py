@@ -14,13 +14,12 @@ from typing import NamedTuple
 from gunicorn.drivers.aio.connection import FOREVER
 from gunicorn.drivers.aio.door import Door
 from gunicorn.drivers.aio.service import Service
-from gunicorn.drivers.aio.transport import State
 from gunicorn.metrics import cells
 
 TICK_NS = 250_000_000
 """Between two heartbeats: short, because it is also how far the lag of the loop can be seen."""
 SHORT_TICK_NS = 10_000_000
-"""While stopping, and while the doors are shut for want of room."""
+"""While stopping."""
 LOOK_NS = 1_000_000_000
 DRAIN_NS = 150_000_000
 """An accept queue that stayed empty for so long is empty: handshakes under way have ended."""
@@ -55,6 +54,7 @@ class Keeper:
         self.service = service
         self.loop = service.loop
         self.max_connections = max_connections
+        service.room = self._room
         self.doors: list[Door] = []
         self.left: list[Door] = []
         """Doors that were given up; what they let in may still be arriving."""
@@ -102,6 +102,9 @@ class Keeper:
             self._stop_on(now)
         pause = SHORT_TICK_NS if service.stopping else self.tick_ns
         self.due = now + pause
+        if self.timer is not None:
+            # Whoever found that it is time to stop has turned the clock already.
+            self.timer.cancel()
         self.timer = self.loop.call_later(pause / 1e9, self.turn)
 
     def look(self, now: int) -> None:
@@ -129,8 +132,14 @@ class Keeper:
 
     def able(self) -> bool:
         """Whether another connection may come in."""
+        service = self.service
         arriving = sum(door.arriving for door in self.doors)
-        return len(self.service.connections) + arriving < self.max_connections
+        service.crowded = len(service.connections) + arriving >= self.max_connections
+        return not service.crowded
+
+    def _room(self) -> None:
+        """A connection is gone, and others wait for its place."""
+        self._reopen(monotonic_ns())
 
     def _reopen(self, now: int) -> None:
         if self.service.stopping and not self.draining:
@@ -210,7 +219,7 @@ class Keeper:
         if any(door.arriving for door in self.left) and monotonic_ns() < self.drain_until:
             # Accepted, and not yet a connection: whoever was let in is answered.
             return False
-        return all(connection.state is State.LINGERING for connection in service.connections)
+        return all(connection.is_over for connection in service.connections)
 
     def close(self) -> None:
         """Ends every connection, whatever it is doing."""

@@ -144,6 +144,9 @@ class Service:
         self.keep_alive = bool(self.keepalive_ns)
         """Whether answers leave their connections open; False while stopping."""
         self.stopping = False
+        self.crowded = False
+        """Newcomers were left waiting for want of room; `room` is called when a connection is gone."""
+        self.room: Callable[[], None] = _nothing
         self.before: Callable[[Exchange], None] | None = None
         self.after: Callable[[Exchange], None] | None = None
         self.access: Callable[[Exchange], None] | None = None
@@ -163,6 +166,8 @@ class Service:
     def forget(self, connection: Connection) -> None:
         """A connection is gone."""
         self.connections.discard(connection)
+        if self.crowded:
+            self.room()
 
     def rejected(self, connection: Connection, error: ProtocolError) -> None:
         """A rule of the wire was broken."""

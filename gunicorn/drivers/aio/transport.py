@@ -7,7 +7,11 @@ what the bytes mean.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
+import fcntl
+import struct
+import termios
 from collections.abc import AsyncIterator, Callable
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +21,10 @@ from gunicorn.drivers.aio.files import read_blocks, send_span
 if TYPE_CHECKING:
     from gunicorn.drivers.aio.service import Service
 
-
+LINGER_NS = 2_000_000_000
+"""How long a connection may take to end when everything was sent: a half-closed peer may go on sending what nobody
+reads (RFC 9112 9.6), the end of TLS awaits its answer."""
+UNKNOWN = -1
 PILE = 65536
 """Bytes that are piled up before they are written without waiting for the loop."""
 STRETCH = 1 << 20
@@ -26,6 +33,9 @@ STRETCH = 1 << 20
 A client that reads as fast as it is sent to would hold the loop for ever; and under TLS nobody but the loop can
 find out that a connection is broken.
 """
+
+
+_INT = bytes(struct.calcsize("i"))
 
 
 class State(enum.IntEnum):
@@ -103,8 +113,8 @@ class LoopTransport(asyncio.Protocol):
         """Bytes written since the loop last came round."""
         self.resting = False
         """Full only until the loop comes round."""
-        self.unsent = 0
-        """What was queued when it was last looked at, in bytes."""
+        self.unsent = UNKNOWN
+        """What the client had not taken when it was last measured, in bytes."""
 
     def set_deadline(self, now: int) -> None:
         """Until when the client must do something, by what is awaited of it."""
@@ -116,14 +126,33 @@ class LoopTransport(asyncio.Protocol):
         """More is queued than `response_buffer`."""
         self.full = True
         self.resting = False
-        self.unsent = self.transport.get_write_buffer_size()
+        self.unsent = self.measure()
         self.deadline = monotonic_ns() + self.service.write_ns
 
     def resume_writing(self) -> None:
         """The client has read on."""
         self.full = False
-        self.set_deadline(monotonic_ns())
+        self.unsent = UNKNOWN
+        if self.state is State.OPEN:
+            self.set_deadline(monotonic_ns())
+        else:
+            self.deadline = monotonic_ns() + LINGER_NS
         self.release_drainers()
+
+    def measure(self) -> int:
+        """Bytes that the client has not taken yet, queued here or in the kernel (SIOCOUTQ of tcp(7), unix(7))."""
+        transport = self.transport
+        unsent = transport.get_write_buffer_size()
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                unsent += struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, _INT))[0]
+        return unsent
+
+    @property
+    def is_over(self) -> bool:
+        """Our side is closed, and the client has taken everything."""
+        return self.state is not State.OPEN and not self.measure()
 
     # -- what exchanges call -----------------------------------------------------------------------------
 
@@ -210,8 +239,8 @@ class LoopTransport(asyncio.Protocol):
         if self.state < State.CLOSING:
             self.flush()
             self.state = State.CLOSING
-            self.unsent = self.transport.get_write_buffer_size()
-            self.deadline = monotonic_ns() + self.service.write_ns
+            self.unsent = UNKNOWN
+            self.deadline = monotonic_ns() + LINGER_NS
             self.transport.close()
 
     def abort(self) -> None:

@@ -304,7 +304,7 @@ class Connection(SocketTransport):
 
     def is_unread(self) -> bool:
         """Whether there are bytes inside that no event will announce."""
-        return self.more or self.machine.pending
+        return self.more or bool(self.machine.pending)
 
     def settle(self, now: int) -> None:
         """The application is done with the request: what `resume` says, on the fast path without entering it."""

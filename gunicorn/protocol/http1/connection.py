@@ -95,7 +95,7 @@ class Http1(_Memory):
         self.peer = peer
         self.phase = _IDLE
         self.keep_alive = True
-        self.pending = False
+        self.pending = 0
         self.proxy_header: ProxyHeader | None = None
         """What a trusted PROXY header said, if one came."""
         self.overrun = False
@@ -168,7 +168,7 @@ class Http1(_Memory):
 
     def _hold(self, rest: bytes) -> None:
         self._rest = rest
-        self.pending = bool(rest)
+        self.pending = len(rest)
         self._ordinary = not rest
 
     def _receive_head(self, data: bytes) -> Sequence[Event]:
