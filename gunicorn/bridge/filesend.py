@@ -37,6 +37,6 @@ def file_span(file: Any, offset: Any, count: Any) -> tuple[int, int]:
             raise ResponseError(f"{length} bytes from {start} are not in a file of {info.st_size} bytes")
         if offset is None:
             os.lseek(fd, start + length, os.SEEK_SET)
-    except (AttributeError, TypeError, ValueError, OSError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError, OSError) as error:
         raise ResponseError(f"not a file that can be sent: {error}") from None
     return start, length
