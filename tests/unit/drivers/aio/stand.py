@@ -16,7 +16,7 @@ from gunicorn.net.address import Bind, BindKind
 from gunicorn.net.listener import Listener
 from gunicorn.protocol.http1.connection import Http1
 from gunicorn.protocol.limits import HttpPolicy, Limits, Stamp, Timeouts
-from gunicorn.protocol.trust import Peer, TrustPolicy
+from gunicorn.protocol.trust import TrustPolicy
 from tests.unit.drivers.conftest import Recorder
 
 DATE = "Thu, 01 Jan 1970 00:00:00 GMT"

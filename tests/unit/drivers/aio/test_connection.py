@@ -561,15 +561,16 @@ async def test_a_stalled_client_holds_its_application_and_is_given_up(stand):
 
 async def test_a_slow_client_that_reads_is_not_given_up(stand):
     app = streams(10_000, 300)
-    server = stand(app, response_buffer=50_000)
+    server = stand(app, response_buffer=500_000)
     client = await server.connect()
     await client.send(LAST)
     connection = server.last
-    for _ in range(10):
-        await server.until(lambda: connection.full)
-        # The kernel frees what was read in whole blocks.
-        await client._take(200_000)
+    await server.until(lambda: connection.full and connection.drainers)
+    for _ in range(4):
+        # Too little for the application to go on.
+        await client._take(len(client.buffer) + 60_000)
         await server.turns()
+        assert connection.drainers
         server.tick(connection.deadline)
         assert connection in server.service.connections
     assert (await client.rest()).endswith(b"x\r\n0\r\n\r\n")
