@@ -7,10 +7,11 @@ waited for is a future that the transport makes. A message that breaks the order
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from gunicorn.bridge.environ import environ_of_scope
 from gunicorn.bridge.exchange import AsyncTransport, ClientGone, Exchange
 from gunicorn.bridge.filesend import file_span, open_path
 from gunicorn.bridge.scope import Scope
@@ -93,6 +94,11 @@ class AsgiExchange(Exchange):
         self.inbox: list[bytes] | None = None
         self.waiters: list[Any] | None = None
         self.task: Any = None
+
+    @property
+    def described(self) -> Mapping[str, object]:
+        """What an environ would say of the request."""
+        return environ_of_scope(self.request, self.peer, self.scope)
 
     # -- the driver's side -------------------------------------------------------------------------------
 

@@ -7,9 +7,10 @@ breaks the order or the format is a `ResponseError` in the application's own sta
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from gunicorn.bridge.environ import environ_of_scope
 from gunicorn.bridge.exchange import AsyncTransport, ClientGone
 from gunicorn.bridge.scope import Scope
 from gunicorn.bridge.websocket import INTERNAL_ERROR, Pairs, Stage, WebSocketChannel
@@ -49,6 +50,11 @@ class WebSocketExchange(WebSocketChannel):
         self.scope = scope
         self.told = False
         """The application got `websocket.connect`."""
+
+    @property
+    def described(self) -> Mapping[str, object]:
+        """What an environ would say of the request."""
+        return environ_of_scope(self.request, self.peer, self.scope)
 
     async def run(self, app: Application) -> None:
         """Runs the application and sees the connection to its end. Raises what the application raised."""

@@ -7,6 +7,7 @@ copy, one update with its field variables and a handful of stores.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
@@ -73,6 +74,22 @@ def fill(base: Environ, request: Request, body: BinaryIO, hints: Callable[..., N
     if not environ["SERVER_NAME"]:
         environ["SERVER_NAME"], environ["SERVER_PORT"] = _server_of_host(request, scheme)
     return environ
+
+
+def environ_of_scope(request: Request, peer: Peer, scope: Mapping[str, Any]) -> Environ:
+    """The texts that an environ of this request would hold, where the application gets an ASGI scope instead.
+
+    For hooks and logs, which know requests by these names; made when one of them asks.
+    """
+    host, port = scope["server"] or ("", None)
+    options = EnvironOptions(script_name=scope["root_path"])
+    base = connection_base(options, peer, (host if port is not None else "", str(port)), None)
+    texts = {name: value for name, value in base.items() if isinstance(value, str)}
+    return {name: value for name, value in fill(texts, request, BytesIO(), _unheard).items() if isinstance(value, str)}
+
+
+def _unheard(*_: object) -> None:
+    """Stands where an application would find early hints."""
 
 
 def _server_of_host(request: Request, scheme: str) -> tuple[str, str]:

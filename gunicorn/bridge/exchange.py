@@ -6,7 +6,7 @@ socket, no loop and no application interface; every protocol and every worker me
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol
 
 from gunicorn.protocol.machine import Machine, Request
@@ -140,6 +140,11 @@ class Exchange:
         self.duration_ns = 0
         self.queue_ns = 0
         self.failure: BaseException | None = None
+
+    @property
+    def described(self) -> Mapping[str, object]:
+        """The environ or, where applications get none, what it would say: for hooks and logs that ask."""
+        return self.environ
 
     def begin(self, request: Request, body: BinaryIO) -> None:
         """Takes up a request; what the previous one left is forgotten."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
 from threading import Condition, Lock
 from typing import Any, BinaryIO
@@ -34,6 +34,11 @@ class WsgiExchange(AsgiExchange):
     """The loop's side of a request that a WSGI application answers: its response fields are text."""
 
     __slots__ = ()
+
+    @property
+    def described(self) -> Mapping[str, object]:
+        """The environ: there is one."""
+        return self.environ
 
     @property
     def fields(self) -> TextPairs:

@@ -107,4 +107,4 @@ class AccessLog:
         from datetime import timedelta
 
         duration = timedelta(microseconds=entry.duration_ns / 1000)
-        self.logger.access(resp, req, entry.environ, duration)
+        self.logger.access(resp, req, entry.described, duration)

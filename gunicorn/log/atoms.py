@@ -135,7 +135,7 @@ def _atom(name: str) -> Atom:
     if match["family"] == "o":
         return Atom(f"response_field(e.fields, {key.lower()!r})", "", True)
     if match["family"] == "e":
-        return Atom(f"env.get({key!r}, '-')", "", True)
+        return Atom(f"e.described.get({key!r}, '-')", "", True)
     return Atom(f"strftime({key!r})", "", True)
 
 

@@ -53,6 +53,11 @@ class Entry(Protocol):
     @property
     def environ(self) -> Mapping[str, Any]: ...
     @property
+    def described(self) -> Mapping[str, Any]:
+        """The environ or, where the application got none, what it would have said; may be made anew each time."""
+        ...
+
+    @property
     def status(self) -> str:
         """ "200 OK"."""
         ...
@@ -84,7 +89,7 @@ class Recorded:
     """An entry made of a WSGI environ, a response and a duration; it is its own request and peer."""
 
     def __init__(self, resp: Any, environ: Mapping[str, Any], request_time: timedelta) -> None:
-        self.environ = self.variables = environ
+        self.environ = self.described = self.variables = environ
         self.request = self.peer = self
         status = resp.status
         self.status: str = status.decode("latin-1") if isinstance(status, bytes) else str(status or "")

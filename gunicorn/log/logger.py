@@ -178,7 +178,7 @@ class Logger:
         fields = req.headers.items() if isinstance(req.headers, Mapping) else req.headers
         atoms.update({f"{{{name.lower()}}}i": value for name, value in fields})
         atoms.update({f"{{{name.lower()}}}o": value for name, value in entry.fields})
-        atoms.update({f"{{{name.lower()}}}e": value for name, value in entry.environ.items()})
+        atoms.update({f"{{{name.lower()}}}e": value for name, value in entry.described.items()})
         return atoms
 
     def _log_access(self, entry: Entry, values: Mapping[str, Any]) -> None:

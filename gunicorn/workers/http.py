@@ -75,7 +75,7 @@ class HttpWorker(Worker):
 
     def _after(self, hook: Callable[..., Any], exchange: Exchange) -> None:
         try:
-            hook(self, RequestView(exchange.request), exchange.environ, ResponseView(exchange))
+            hook(self, RequestView(exchange.request), exchange.described, ResponseView(exchange))
         except QuickStop:
             raise
         except BaseException:  # the answer is out: whatever it is, it must not end the worker

@@ -41,6 +41,10 @@ class FinishedExchange:
     queue_ns: int = 2_500_000
     failure: BaseException | None = None
 
+    @property
+    def described(self) -> dict[str, Any]:
+        return self.environ
+
 
 @dataclass
 class ResponseSeen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gunicorn.bridge.environ import EnvironOptions, connection_base, fill
+from gunicorn.bridge.environ import EnvironOptions, connection_base, environ_of_scope, fill
 from gunicorn.bridge.files import FileWrapper
 from gunicorn.protocol.trust import Peer
 
@@ -101,3 +101,42 @@ def test_the_prefix_ends_where_a_segment_ends(bridge, path, inside):
     made = bridge(lambda environ, start: [], f"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
     environ = fill(base, made.exchange.request, made.exchange.body, made.hints)
     assert environ["PATH_INFO"] == inside
+
+
+@pytest.mark.parametrize(
+    ("server", "name", "port"),
+    [
+        (("192.0.2.9", 8000), "192.0.2.9", "8000"),
+        (("/run/sock", None), "example.com", "8080"),
+        (None, "example.com", "8080"),
+    ],
+)
+def test_what_hooks_see_of_an_asgi_request(bridge, server, name, port):
+    """The texts of an environ, and nothing that an ASGI application has no use for."""
+    request = bridge(None, REQUEST).exchange.request
+    environ = environ_of_scope(request, Peer("192.0.2.1", "5000"), {"server": server, "root_path": ""})
+    assert environ == {
+        "REQUEST_METHOD": "POST",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/a b/c",
+        "QUERY_STRING": "x=1&y",
+        "RAW_URI": "/a%20b/c?x=1&y",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": name,
+        "SERVER_PORT": port,
+        "SERVER_SOFTWARE": "gunicorn",
+        "REMOTE_ADDR": "192.0.2.1",
+        "REMOTE_PORT": "5000",
+        "CONTENT_TYPE": "text/x",
+        "CONTENT_LENGTH": "3",
+        "HTTP_HOST": "example.com:8080",
+        "HTTP_X_TWICE": "a,b",
+        "HTTP_COOKIE": "c=1",
+        "wsgi.url_scheme": "http",
+    }
+
+
+def test_the_mount_point_of_an_asgi_application_is_its_script_name(bridge):
+    request = bridge(None, REQUEST).exchange.request
+    environ = environ_of_scope(request, Peer("192.0.2.1", "5000"), {"server": None, "root_path": "/a b"})
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/a b", "/c")
