@@ -110,7 +110,8 @@ def test_request_hooks_see_the_request_and_the_response(worker, notes, tmp_path)
     assert after["environ"] == "/page one"
     assert str(after["status"]).startswith("200")
     assert after["sent"] == len(body)
-    assert ["Content-Length", str(len(body))] in after["headers"]
+    # As the application spelled them: ASGI applications use lower case.
+    assert ["content-length", str(len(body))] in [[name.lower(), value] for name, value in after["headers"]]
 
 
 @pytest.mark.parametrize("arguments", ["worker, req", "worker, req, environ", "worker, req, environ, resp"])
