@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 
 from gunicorn.dirty.errors import DirtyConnectionError, DirtyProtocolError
@@ -279,6 +281,20 @@ def test_a_pool_that_ends_leaves_nobody_waiting():
     assert (pool.router.queued, pool.router.running, pool.due) == (0, 0, None)
     assert pool.submit(7, 4) == [("answer", 7, 4, "DirtyNoWorkersAvailableError")]
     assert pool.reply(1, 1) == []
+
+
+def test_what_was_sent_is_not_kept():
+    class Payload:
+        pass
+
+    pool = Pool()
+    pool.ready(1)
+    payload = Payload()
+    kept = weakref.ref(payload)
+    pool.submit(7, 1, payload=payload)
+    del payload
+    assert pool.router.running == 1
+    assert kept() is None
 
 
 def test_many_callers_leave_nothing_behind():

@@ -51,6 +51,7 @@ class Pool(RuleBasedStateMachine):
         self.holds: dict[int, tuple[str, ...]] = {}
         """Workers that take calls, and for what."""
         self.retired: set[int] = set()
+        self.ended: set[int] = set()
         self.told: set[tuple[int, int]] = set()
         """Calls (worker, number) that were called off."""
 
@@ -100,6 +101,8 @@ class Pool(RuleBasedStateMachine):
     def obey_end(self, order: End) -> None:
         held = self.workers[order.worker]
         assert held
+        assert order.worker not in self.ended
+        self.ended.add(order.worker)
         assert not set(held.values()) & set(self.due.values()), "killed under a call that somebody waits for"
 
     @rule(client=CLIENTS, request=st.integers(1, 6), path=st.sampled_from(PATHS), timeout=st.none() | st.integers(0, 6))

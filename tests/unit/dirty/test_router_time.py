@@ -168,6 +168,16 @@ def test_a_worker_is_not_killed_under_calls_that_somebody_waits_for():
     assert pool.ready(1) == [], "it was given up for good"
 
 
+def test_a_worker_is_killed_once():
+    pool = Pool(threads=2, grace=1)
+    pool.ready(1)
+    pool.submit(7, 1)
+    pool.submit(7, 2)
+    pool.leave(7)
+    assert pool.passes(1) == [("retire", 1), ("end", 1)]
+    assert pool.reply(1, 1) == []
+
+
 def test_a_call_that_ends_after_all_spares_its_worker_the_kill():
     pool = Pool(threads=2, grace=1)
     pool.ready(1)
