@@ -266,7 +266,7 @@ class Router:
     # The life of a call
 
     def _refusal(self, lane: Lane, worker: Worker | None, timeout: int | None) -> tuple[Outcome, DirtyError] | None:
-        path, limit = lane.spec.path, lane.spec.max_queue
+        path = lane.spec.path
         if self._closed:
             return Outcome.UNAVAILABLE, DirtyNoWorkersAvailableError(path, self._closed)
         if lane.unavailable:
@@ -274,14 +274,8 @@ class Router:
             return Outcome.UNAVAILABLE, DirtyNoWorkersAvailableError(path, text)
         if timeout is not None and timeout <= 0:
             return Outcome.EXPIRED, DirtyDeadlineExceeded("the caller's time was over before the call arrived", 0)
-        if worker is not None:
-            return None
-        if limit is not None and len(lane.queue) >= limit:
-            return Outcome.REFUSED, DirtyQueueFullError(f"{limit} calls of {path} wait already", path, limit)
-        limit = self.policy.max_queue
-        if limit is not None and self._queued >= limit:
-            return Outcome.REFUSED, DirtyQueueFullError(f"{limit} calls wait already", None, limit)
-        return None
+        full = None if worker is not None else _overfull(lane, self._queued, self.policy.max_queue)
+        return None if full is None else (Outcome.REFUSED, full)
 
     def _queue(self, call: Call) -> None:
         call.lane.queue[call.number] = call
@@ -397,6 +391,16 @@ class Router:
             return []
         worker.ended = True
         return [End(worker.number, STUCK_REASON)]
+
+
+def _overfull(lane: Lane, queued: int, pool_limit: int | None) -> DirtyQueueFullError | None:
+    """Why one call more may not wait; None = it may."""
+    path, limit = lane.spec.path, lane.spec.max_queue
+    if limit is not None and len(lane.queue) >= limit:
+        return DirtyQueueFullError(f"{limit} calls of {path} wait already", path, limit)
+    if pool_limit is not None and queued >= pool_limit:
+        return DirtyQueueFullError(f"{pool_limit} calls wait already", None, pool_limit)
+    return None
 
 
 def _nanoseconds(seconds: float | None) -> int | None:
