@@ -84,6 +84,11 @@ class Worker:
         self.ended = False
         """Its end was ordered."""
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether all that is left to it is calls that do not let go."""
+        return bool(self.calls) and all(call.state is State.STUCK for call in self.calls.values())
+
     def withhold(self) -> None:
         """It gets no more calls."""
         self.accepting = False

@@ -117,8 +117,8 @@ class Router:
             return [Answer(client, request, error)]
         self._last += 1
         call = Call(self._last, client, request, lane, payload, now)
-        limits = [limit for limit in (timeout, _nanoseconds(lane.spec.timeout)) if limit is not None]
-        call.deadline = now + min(limits) if limits else None
+        limit = _earliest(timeout, _nanoseconds(lane.spec.timeout))
+        call.deadline = None if limit is None else now + limit
         call.window = self.policy.window if window is None else max(1, min(window, self.policy.window))
         self._calls[call.number] = call
         self._callers.setdefault(client, {})[request] = call
@@ -281,10 +281,9 @@ class Router:
         call.lane.queue[call.number] = call
         self._queued += 1
         patience = _nanoseconds(call.lane.spec.queue_timeout)
-        limits = [call.deadline, None if patience is None else call.arrived + patience]
-        known = [limit for limit in limits if limit is not None]
-        if known:
-            self._deadlines.set(call.number, min(known))
+        due = _earliest(call.deadline, None if patience is None else call.arrived + patience)
+        if due is not None:
+            self._deadlines.set(call.number, due)
 
     def _unqueue(self, call: Call) -> None:
         del call.lane.queue[call.number]
@@ -385,9 +384,8 @@ class Router:
         return orders + self._end(worker)
 
     def _end(self, worker: Worker) -> list[Order]:
-        """Its end, once nothing but calls that do not let go is left to it."""
-        held = worker.calls.values()
-        if worker.ended or not worker.doomed or not held or any(call.state is not State.STUCK for call in held):
+        """Its end, where it is doomed and hopeless."""
+        if worker.ended or not worker.doomed or not worker.hopeless:
             return []
         worker.ended = True
         return [End(worker.number, STUCK_REASON)]
@@ -405,6 +403,11 @@ def _overfull(lane: Lane, queued: int, pool_limit: int | None) -> DirtyQueueFull
 
 def _nanoseconds(seconds: float | None) -> int | None:
     return None if seconds is None else max(1, int(seconds * SECOND))
+
+
+def _earliest(*times: int | None) -> int | None:
+    """The first of several times; None is never."""
+    return min((time for time in times if time is not None), default=None)
 
 
 def _patience(call: Call, now: int) -> float:
