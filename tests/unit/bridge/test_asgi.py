@@ -1,4 +1,4 @@
-"""The ASGI HTTP interface: messages, their order and format, `receive`, flow control, extensions, and what goes wrong."""
+"""The ASGI HTTP interface: messages, their order and format, `receive`, flow control, extensions, and faults."""
 
 from __future__ import annotations
 
@@ -486,7 +486,8 @@ def test_interim_answers():
     other = {"type": "http.response.informational", "status": 103, "headers": [(b"x", b"y")]}
     one = sent(GET, hint, START, other, MORE, hint, other, BODY)
     assert one.out.startswith(
-        b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nLink: </b>\r\n\r\nHTTP/1.1 103 Early Hints\r\nx: y\r\n\r\nHTTP/1.1 200"
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nLink: </b>\r\n\r\n"
+        b"HTTP/1.1 103 Early Hints\r\nx: y\r\n\r\nHTTP/1.1 200"
     )
     assert one.out.count(b" 103 ") == 2, "none behind the final head"
     assert b" 103 " not in sent(OLD, hint, START, BODY).out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
+from time import monotonic_ns
 
 from gunicorn.bridge.scope import ScopeOptions
 from gunicorn.drivers.aio.connection import Connection
@@ -173,6 +174,7 @@ class Stand:
         ours.setblocking(False)
         known = set(self.service.connections)
         self.door.arriving += 1
+        self.door.last_accept = self.door.last_accept or monotonic_ns()
         await self.door._welcome(ours, ("192.0.2.1", 5000))
         (self.last,) = self.service.connections - known
         self.clients.append(Client(self, theirs))
