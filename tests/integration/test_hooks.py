@@ -74,6 +74,8 @@ def test_the_life_of_a_server(worker, notes, tmp_path):
         pids = set(server.wait_workers(2))
         assert server.get("/page?q=1", [("X-One", "1")]).status == 200
         notes.wait("post_worker_init", 2)
+        # Whoever is told to stop before it serves just ends.
+        eventually(lambda: server.serving() == pids, "both workers serve")
         notes.wait("post_request")
         assert server.stop(SIGTERM) == 0
     assert [note["pid"] for note in notes.all("on_starting")] == [server.pid]

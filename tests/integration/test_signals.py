@@ -99,12 +99,13 @@ def test_term_under_load_loses_nothing_it_let_in(worker):
 
 
 def test_graceful_timeout_ends_what_does_not_end(worker, tmp_path):
-    with Server(SLOW, *worker, "--graceful-timeout", "1", tracebacks=True) as server:
+    """Within that time: the asgi worker keeps the last part of it for the application's shutdown."""
+    with Server(SLOW, *worker, "--graceful-timeout", "2", tracebacks=True) as server:
         stuck = ask_slowly(server, tmp_path / "mark", 30)
         started = time.monotonic()
         server.signal(SIGTERM)
         server.wait(10)
-        assert time.monotonic() - started >= 0.9
+        assert 0.9 < time.monotonic() - started < 5
         received = stuck.wait_closed()
         # An event loop can still say that nothing will come; a worker that is killed says nothing.
         assert received == b"" or received.startswith(b"HTTP/1.1 5")
