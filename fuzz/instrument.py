@@ -14,7 +14,7 @@ def imports(engine: str) -> AbstractContextManager[object]:
         return nullcontext()
     import atheris  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-    return atheris.instrument_imports(include=["gunicorn.protocol"])  # type: ignore[no-any-return, unused-ignore]
+    return atheris.instrument_imports(include=["gunicorn.protocol", "gunicorn.wire"])  # type: ignore[no-any-return, unused-ignore]
 
 
 def arguments(description: str) -> argparse.Namespace:

@@ -279,9 +279,9 @@ def decode_message(frame: Frame) -> Message:
     """The message of a frame. Raises PayloadError where the payload is no value, or has not the fields it must have."""
     kind, _, payload = frame
     if kind is Kind.CHUNK and payload.startswith(_DATA):
-        return Chunk(decode(payload, len(_DATA)))
+        return Chunk(decode(payload, len(_DATA), 1))
     if kind is Kind.RESPONSE and payload.startswith(_RESULT):
-        return Response(decode(payload, len(_RESULT)))
+        return Response(decode(payload, len(_RESULT), 1))
     shape = SHAPES[kind]
     if not shape.fields:
         return shape.message()

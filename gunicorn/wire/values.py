@@ -201,14 +201,17 @@ _WRITERS: dict[type, Callable[[Any, _Sink, int], None]] = {
 }
 
 
-def decode(data: Buffer, start: int = 0) -> Any:
-    """The one value that `data` is, from `start` to its end; containers and bytes are copies. Raises PayloadError."""
+def decode(data: Buffer, start: int = 0, within: int = 0) -> Any:
+    """The one value that `data` is, from `start` to its end; containers and bytes are copies. Raises PayloadError.
+
+    `within` is the number of containers that were opened before `start`.
+    """
     if type(data) is not bytes:
         # Slices of bytes are the cheapest there are; of a long buffer a slice must not be a copy that is copied again.
         data = bytes(data) if len(data) < LARGE else memoryview(data)
     size = len(data)
     try:
-        value, end = _read(data, start, size)
+        value, end = _read(data, start, size, within)
     except (IndexError, struct.error):
         raise _cut_short(size) from None
     except UnicodeDecodeError as error:
@@ -218,7 +221,7 @@ def decode(data: Buffer, start: int = 0) -> Any:
     return value
 
 
-def _read(data: bytes | memoryview, at: int, size: int) -> tuple[Any, int]:
+def _read(data: bytes | memoryview, at: int, size: int, within: int) -> tuple[Any, int]:
     """(value, the place behind it). Raises PayloadError; IndexError or struct.error too, where bytes are missing.
 
     The containers that are open are on a stack; a dict is a list of keys and values until it is complete.
@@ -244,7 +247,7 @@ def _read(data: bytes | memoryview, at: int, size: int) -> tuple[Any, int]:
         elif tag in _CONTAINERS:
             count = _size_at(data, at)[0]
             at += 4
-            _check_container(tag, count, len(stack), at, size)
+            _check_container(tag, count, within + len(stack), at, size)
             numbers = _read_column(data, at, count) if tag == LIST and count >= RUN else None
             if numbers is not None:
                 items.append(numbers)
@@ -331,10 +334,10 @@ def leading(data: Buffer) -> dict[str, Any]:
         for _ in range(count):
             if view[at] != STR:
                 raise PayloadError("key", "a key that is no str", at)
-            key, at = _read(view, at, size)
+            key, at = _read(view, at, size, 1)
             if view[at] in _STOPS:
                 break
-            found[key], at = _read(view, at, size)
+            found[key], at = _read(view, at, size, 1)
     except (IndexError, struct.error):
         raise _cut_short(size) from None
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ import pytest
 
 from gunicorn.wire.errors import PayloadError, RefusedError
 from gunicorn.wire.frames import Frame, FrameReader, Kind
+from gunicorn.wire.limits import MAX_DEPTH
 from gunicorn.wire.messages import (
     ABSENT,
     SHAPES,
@@ -153,6 +154,21 @@ def test_what_was_not_sent_is_not_none() -> None:
 def test_optional_fields_may_be_none() -> None:
     record = {"op": 2, "table": "t", "key": None, "pattern": None, "ttl": None}
     assert decode_message(Frame(Kind.STASH, 1, payload(record))) == Stash(StashOp.GET, "t")
+
+
+def test_one_depth_for_both_sides() -> None:
+    value: list[Any] = []
+    for _ in range(MAX_DEPTH - 2):
+        value = [value]
+    for message in (Response(value), Chunk(value), Stash(StashOp.PUT, "t", "k", value)):
+        assert there_and_back(message) == message
+    for message in (Response([value]), Chunk([value]), Stash(StashOp.PUT, "t", "k", [value])):
+        with pytest.raises(RefusedError, match="depth"):
+            encode_message(message, 1)
+    for kind, name in ((Kind.RESPONSE, "result"), (Kind.CHUNK, "data")):
+        head = payload({name: None})[:-1]
+        with pytest.raises(PayloadError, match="depth"):
+            decode_message(Frame(kind, 1, head + payload([value])))
 
 
 def test_unknown_fields_are_skipped() -> None:

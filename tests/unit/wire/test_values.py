@@ -118,6 +118,9 @@ def test_any_buffer_is_read(kind: Callable[[bytes], Any], size: int) -> None:
 
 def test_reading_may_begin_behind_a_head() -> None:
     assert decode(b"head" + written([1]), 4) == [1]
+    assert decode(b"head" + written([1]), 4, MAX_DEPTH - 1) == [1]
+    with pytest.raises(PayloadError, match="depth"):
+        decode(b"head" + written([1]), 4, MAX_DEPTH)
 
 
 def nested(depth: int) -> list[Any]:
