@@ -335,8 +335,8 @@ class Connection(LoopTransport):
 
     @property
     def is_idle(self) -> bool:
-        """Between two requests."""
-        return self.exchange is None and self.tunnel is None and self.state is State.OPEN
+        """Between two requests, and not with much of an answer before it."""
+        return self.exchange is None and self.tunnel is None and self.state is State.OPEN and not self.full
 
 
 def _too_late(what: str) -> ProtocolError:
