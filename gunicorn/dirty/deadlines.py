@@ -62,6 +62,10 @@ class Deadlines(Generic[K]):
         return found
 
     def _tidy(self) -> None:
+        if not self._entries:
+            # Cleared, because an empty dict keeps the table of its fullest day.
+            self._entries.clear()
+            self._heap.clear()
         # Long timeouts of short calls: without this the heap would hold every call of the last five minutes.
         if len(self._heap) > 2 * len(self._entries) + SLACK:
             self._heap = list(self._entries.values())

@@ -111,6 +111,13 @@ class Lane:
         """Why no worker will hold it; "" where one does, or is about to."""
         self.outcomes = dict.fromkeys(Outcome, 0)
 
+    def leave(self, call: Call) -> None:
+        """It waits no longer."""
+        del self.queue[call.number]
+        if not self.queue:
+            # An empty one keeps the room of its fullest day until it is cleared.
+            self.queue.clear()
+
     def least_loaded(self, threads: int) -> Worker | None:
         """The worker with the fewest calls, among equals the one whose last call is the oldest; None = all are busy."""
         free = [worker for worker in self.workers.values() if len(worker.calls) < threads]

@@ -246,8 +246,8 @@ class Router:
         lane = self._lanes[path]
         if lane.workers:
             return []
-        lane.unavailable = reason
-        return self._flush(lane, DirtyNoWorkersAvailableError(path, f"no worker holds {path}: {reason}"))
+        lane.unavailable = f"no worker holds {path}: {reason}"
+        return self._flush(lane, DirtyNoWorkersAvailableError(path, lane.unavailable))
 
     def close(self, reason: str) -> None:
         """No new calls; those that are there go on."""
@@ -267,11 +267,8 @@ class Router:
 
     def _refusal(self, lane: Lane, worker: Worker | None, timeout: int | None) -> tuple[Outcome, DirtyError] | None:
         path = lane.spec.path
-        if self._closed:
-            return Outcome.UNAVAILABLE, DirtyNoWorkersAvailableError(path, self._closed)
-        if lane.unavailable:
-            text = f"no worker holds {path}: {lane.unavailable}"
-            return Outcome.UNAVAILABLE, DirtyNoWorkersAvailableError(path, text)
+        if self._closed or lane.unavailable:
+            return Outcome.UNAVAILABLE, DirtyNoWorkersAvailableError(path, self._closed or lane.unavailable)
         if timeout is not None and timeout <= 0:
             return Outcome.EXPIRED, DirtyDeadlineExceeded("the caller's time was over before the call arrived", 0)
         full = None if worker is not None else _overfull(lane, self._queued, self.policy.max_queue)
@@ -286,7 +283,7 @@ class Router:
             self._deadlines.set(call.number, due)
 
     def _unqueue(self, call: Call) -> None:
-        del call.lane.queue[call.number]
+        call.lane.leave(call)
         self._queued -= 1
         self._deadlines.drop(call.number)
 
@@ -355,6 +352,9 @@ class Router:
     def _forget(self, call: Call) -> None:
         """Takes it out of everything that holds it."""
         del self._calls[call.number]
+        if not self._calls:
+            # An empty dict keeps the table of its fullest day until it is cleared.
+            self._calls.clear()
         if call.worker is not None:
             call.worker.calls.pop(call.number, None)
             self._deadlines.drop(call.number)

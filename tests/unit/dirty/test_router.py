@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import weakref
 
 import pytest
@@ -308,3 +309,30 @@ def test_many_callers_leave_nothing_behind():
     router = pool.router
     assert (router.queued, router.running, pool.due) == (0, 0, None)
     assert (router._calls, router._callers) == ({}, {})
+
+
+def test_five_thousand_queued_calls_leave_the_memory_as_it_was():
+    pool = Pool()
+    pool.ready(1)
+
+    def flood():
+        first = pool.router._last + 1
+        for number in range(5_000):
+            pool.router.submit(number % 50, number, A, bytes(100), pool.now, 60)
+        for number in range(first, first + 5_000):
+            pool.router.reply(1, number, Reply.RESPONSE, None, pool.now)
+        assert (pool.router.queued, pool.router.running) == (0, 0)
+        # Tables of the interpreter shrink when something is put in again.
+        for number in range(first + 5_000, first + 5_200):
+            pool.submit(1, 1)
+            pool.reply(1, number)
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        after = [flood() - before for _ in range(4)]
+    finally:
+        tracemalloc.stop()
+    assert after[-1] < 200_000, after
+    assert after[-1] - after[1] < 10_000, after
