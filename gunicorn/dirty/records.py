@@ -120,5 +120,10 @@ class Lane:
 
     def least_loaded(self, threads: int) -> Worker | None:
         """The worker with the fewest calls, among equals the one whose last call is the oldest; None = all are busy."""
-        free = [worker for worker in self.workers.values() if len(worker.calls) < threads]
-        return min(free, key=lambda worker: (len(worker.calls), worker.used), default=None)
+        best, least = None, threads
+        # A loop, because this runs for every call, and min() with a key takes longer.
+        for worker in self.workers.values():
+            load = len(worker.calls)
+            if load < least or (load == least and best is not None and worker.used < best.used):
+                best, least = worker, load
+        return best

@@ -302,7 +302,7 @@ class Router:
     def _refill(self, worker: Worker, now: int) -> list[Order]:
         """Gives a worker what waits for it, the oldest first."""
         orders: list[Order] = []
-        while worker.accepting and len(worker.calls) < self.policy.threads:
+        while self._queued and worker.accepting and len(worker.calls) < self.policy.threads:
             heads = [next(iter(lane.queue.values())) for lane in worker.lanes if lane.queue]
             if not heads:
                 break
