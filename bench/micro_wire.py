@@ -57,10 +57,11 @@ def frames(call: Callable[[], object]) -> int:
 def read_into(reader: FrameReader, data: bytes) -> Frame:
     """Through the door of sockets, as much at once as fits."""
     start = 0
+    source = memoryview(data)
     while True:
         view = reader.buffer()
         count = min(len(view), len(data) - start)
-        view[:count] = data[start : start + count]
+        view[:count] = source[start : start + count]
         start += count
         found = reader.received(count)
         if found:
@@ -80,7 +81,7 @@ def main() -> None:
         if len(data) >= LONG:
             read = lambda: read_into(reader, data)  # noqa: B023, E731
         frame = read_into(FrameReader(), data)
-        calls = {
+        calls: dict[str, Callable[[], object]] = {
             "write": lambda: encode_message(message, 1),  # noqa: B023
             "find": read,
             "read": lambda: decode_message(frame),  # noqa: B023

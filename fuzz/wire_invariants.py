@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from fuzz.invariants import Finding
 from gunicorn.wire.errors import PayloadError
-from gunicorn.wire.frames import FIRST_ROOM, HEADER_SIZE, Frame, FrameReader, Kind
+from gunicorn.wire.frames import FIRST_ROOM, GROWTH, HEADER_SIZE, Frame, FrameReader, Kind
 from gunicorn.wire.limits import MAX_DEPTH, MAX_ITEMS
 from gunicorn.wire.messages import (
     Chunk,
@@ -97,7 +97,7 @@ def check_held(data: bytes) -> None:
         piece = data[start : start + 512]
         reader.receive(piece)
         arrived += len(piece)
-        if reader.held > max(FIRST_ROOM, 4 * arrived):
+        if reader.held > max(FIRST_ROOM, GROWTH * arrived):
             raise Finding(f"{reader.held} bytes kept for {arrived}")
 
 

@@ -23,8 +23,11 @@ HEADER_SIZE = 16
 _HEADER = struct.Struct(">2sBBIQ")
 _header_at = _HEADER.unpack_from
 
-FIRST_ROOM = 256 * 1024
-"""Bytes set aside for a payload on the word of its header; more only once those have arrived, four times as many."""
+FIRST_ROOM, GROWTH = 256 * 1024, 64
+"""Bytes set aside for a payload on the word of its header; and so many times as much once those have arrived.
+
+In few steps: memory that is new to the process costs more than all copying.
+"""
 
 _SCRATCH = 64 * 1024
 
@@ -70,7 +73,7 @@ class FrameReader:
     after it nothing is read any more.
     """
 
-    __slots__ = ("_filled", "_frame", "_kinds", "_length", "_limit", "_payload", "_rest", "_scratch", "_view", "error")
+    __slots__ = ("_filled", "_frame", "_kinds", "_length", "_limit", "_payload", "_rest", "_scratch", "error")
 
     def __init__(self, kinds: Collection[Kind] = frozenset(Kind), limit: int = MAX_PAYLOAD) -> None:
         self._kinds = {int(kind): kind for kind in kinds}
@@ -83,7 +86,6 @@ class FrameReader:
         self._filled = 0
         self._length = 0
         self._scratch: memoryview | None = None
-        self._view: memoryview | None = None
         self.error: FrameError | None = None
 
     @property
@@ -134,14 +136,13 @@ class FrameReader:
 
     def buffer(self) -> memoryview:
         """Where the next bytes may be written; for one `received`, and no longer."""
-        self._release()
         if self._frame is None:
             if self._scratch is None:
                 self._scratch = memoryview(bytearray(_SCRATCH))
             return self._scratch
-        self._make_room()
-        self._view = memoryview(self._payload)[self._filled :]
-        return self._view
+        if self._filled == len(self._payload):
+            self._grow(self._filled + 1)
+        return memoryview(self._payload)[self._filled :]
 
     def received(self, count: int) -> list[Frame]:
         """`count` bytes were written at the start of the last `buffer()`. As `receive`."""
@@ -161,34 +162,23 @@ class FrameReader:
 
     def _fill(self, data: bytes) -> int:
         """Takes the bytes that belong to the payload that is arriving; how many those are."""
-        self._release()
         taken = min(len(data), self._length - self._filled)
         end = self._filled + taken
-        while end > len(self._payload):
-            # What arrives in one piece is there already: nothing is set aside on somebody's word.
+        if end > len(self._payload):
             self._grow(end)
         self._payload[self._filled : end] = data if taken == len(data) else memoryview(data)[:taken]
         self._filled = end
         return taken
 
-    def _make_room(self) -> None:
-        if self._filled == len(self._payload):
-            self._grow(self._filled + 1)
-
     def _grow(self, needed: int) -> None:
-        more = min(self._length, max(needed, 4 * len(self._payload))) - len(self._payload)
-        self._payload += bytes(more)
-
-    def _release(self) -> None:
-        if self._view is not None:
-            # A bytearray cannot grow while a view of it lives.
-            self._view.release()
-            self._view = None
+        # A new one: a bytearray cannot grow while somebody has a view of it, and growing would cost ten times as much.
+        wider = bytearray(min(self._length, max(needed, GROWTH * len(self._payload))))
+        wider[: self._filled] = memoryview(self._payload)[: self._filled]
+        self._payload = wider
 
     def _complete(self, frames: list[Frame]) -> None:
         """The frame in hand, if its last byte has come."""
         if self._frame is not None and self._filled == self._length:
-            self._release()
             frames.append(Frame(*self._frame, self._payload))
             self._drop()
 

@@ -49,7 +49,7 @@ def test_a_verdict_that_depends_on_the_split() -> None:
 def test_a_reader_that_collects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire_invariants, "FIRST_ROOM", 1)
     with pytest.raises(Finding, match="bytes kept"):
-        wire_invariants.check_held(b"GD\x01\x01\x00\x10\x00\x00" + bytes(8) + b"x")
+        wire_invariants.check_held(b"GD\x01\x01\x00\x10\x00\x00" + bytes(8))
 
 
 @pytest.mark.parametrize(

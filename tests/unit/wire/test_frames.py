@@ -7,7 +7,17 @@ import struct
 import pytest
 
 from gunicorn.wire.errors import FrameError
-from gunicorn.wire.frames import ANSWERING, ASKING, FIRST_ROOM, HEADER_SIZE, Frame, FrameReader, Kind, encode_frame
+from gunicorn.wire.frames import (
+    ANSWERING,
+    ASKING,
+    FIRST_ROOM,
+    GROWTH,
+    HEADER_SIZE,
+    Frame,
+    FrameReader,
+    Kind,
+    encode_frame,
+)
 from gunicorn.wire.limits import MAX_PAYLOAD
 from gunicorn.wire.values import LARGE
 
@@ -106,7 +116,7 @@ def test_memory_follows_the_bytes_not_the_header() -> None:
         for _ in range(40):
             door(reader, b"x" * 100_000)
             arrived += 100_000
-            assert reader.held <= max(FIRST_ROOM, 4 * arrived)
+            assert reader.held <= max(FIRST_ROOM, GROWTH * arrived)
 
 
 def test_no_more_is_held_than_the_frame_has() -> None:
