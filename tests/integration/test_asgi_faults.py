@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -126,6 +127,23 @@ def test_a_tls_client_that_leaves_early_is_no_warning(asgi_worker):
         assert server.get().status == 200
         log = server.log()
     assert "eof_received" not in log
+
+
+def test_an_end_of_tls_behind_pipelined_requests_loses_none_of_them(asgi_worker, tmp_path):
+    """It is read together with them, while the first is answered by a file, which goes past the machine."""
+    path, log, count = tmp_path / "file", tmp_path / "access", 20
+    path.write_bytes(b"y" * 1000)
+    with Server(FAULTS, *asgi_worker, "--access-logfile", str(log), tls=True) as server:
+        for _ in range(count):
+            with server.connect() as connection:
+                request = f"GET /file?path={path}&first HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+                connection.send(request + request.replace(b"first", b"second"))
+                connection.tls.setblocking(False)
+                with contextlib.suppress(OSError):
+                    connection.tls.unwrap()
+                with contextlib.suppress(OSError):
+                    connection.wait_closed()
+        eventually(lambda: log.read_text().count("&first") == count, lambda: f"{log.read_text().count('&first')} lines")
 
 
 def test_frames_before_the_handshake_was_answered_do_not_block_it(asgi_worker):

@@ -104,6 +104,11 @@ class Connection(LoopTransport):
         if self.state is not State.OPEN:
             return False
         self.ended = True
+        if self.exchange is not None and self.machine.phase is _IDLE:
+            # A file is going past the machine, which believes it sent: the next request must not begin yet. Only
+            # TLS reads on so far that the end is found.
+            self._end_of_waiting()
+            return False
         try:
             events = self.machine.receive_eof()
         except ProtocolError as error:
