@@ -30,7 +30,7 @@ from gunicorn.wire.messages import (
     encode_message,
     read_route,
 )
-from gunicorn.wire.values import decode, encode, leading
+from gunicorn.wire.values import RUN, decode, encode, leading
 from tests.support import corpus
 
 LIMIT = 16 * 1024
@@ -236,7 +236,7 @@ def seed_streams() -> list[bytes]:
         Chunk("two"),
         End(),
         Stash(StashOp.PUT, "t", "k", {"op": 5}, ttl=2.5),
-        Stash(StashOp.SWAP, "t", "k", 2, expected=1),
+        Stash(StashOp.COMPARE_AND_SET, "t", "k", 2, expected=1),
         Status(),
         Manage(ManageOp.ADD, 2),
     ]
@@ -257,7 +257,7 @@ def dictionary() -> list[bytes]:
         *headers,
         *(b"".join(encode(name)) for name in names),
         *numbers,
-        *(number * 16 for number in numbers),
+        *(number * RUN for number in numbers),
         b"\x20\x00\x00\x00\x01" * MAX_DEPTH,
         *(b"\x00", b"\x01\x00", b"\x01\x02", b"\xed\xa0\x80", b"GD", b"\x06\x7f\xf0\x00\x00\x00\x00\x00\x01"),
     ]

@@ -30,9 +30,11 @@ class StashOp(enum.IntEnum):
     TABLES = 9
     EXISTS = 10
     INCR = 11
-    """Ours: adds `amount` to a number, and answers the sum."""
-    SWAP = 12
-    """Ours: puts `value` if there is `expected` (or nothing, where that is not sent), and answers whether it did."""
+    """Ours: adds `amount` to a number, or to `initial` where there is none; answers the sum."""
+    COMPARE_AND_SET = 12
+    """Ours: puts `value` where there is `expected`, or nothing if that is not sent; answers whether it did."""
+    TTL = 13
+    """Ours: answers the seconds an entry has left, or None."""
 
 
 class ManageOp(enum.IntEnum):
@@ -59,9 +61,9 @@ class Request(NamedTuple):
     args: list[Any]
     kwargs: dict[str, Any]
     deadline_ns: int | None = None
-    """Until when the caller waits, on the machine's monotonic clock: it says the same wherever the call is."""
+    """When the caller stops waiting, by the machine's monotonic clock: true however long a call is queued."""
     window: int | None = None
-    """Bytes of chunks that may be under way before the caller has granted more; None = any number."""
+    """Bytes of chunks that may be under way until the caller grants more by Credit; None = it never will, send them."""
 
 
 class Response(NamedTuple):
@@ -97,6 +99,7 @@ class Stash(NamedTuple):
     value: Any = None
     pattern: str | None = None
     amount: int | float | None = None
+    initial: int | float | None = None
     expected: Any | Absent = ABSENT
     ttl: int | float | None = None
     """Seconds until the entry is forgotten; None = never."""
@@ -121,7 +124,7 @@ class Cancel(NamedTuple):
 
 
 class Credit(NamedTuple):
-    """The stream of this id may send so many bytes more."""
+    """The stream of this id may send so many bytes more. To a worker also before the request, as its first window."""
 
     size: int
 
@@ -184,6 +187,7 @@ SHAPES: Mapping[Kind, Shape] = {
             "value": Field((), required=False),
             "pattern": _MAYBE_TEXT,
             "amount": _OUR_NUMBER,
+            "initial": _OUR_NUMBER,
             "expected": Field((), required=False, default=ABSENT, ours=True),
             "ttl": _OUR_NUMBER,
         },

@@ -23,7 +23,7 @@ NONE, BOOL, INT, FLOAT, BYTES, STR, LIST, DICT = 0x00, 0x01, 0x05, 0x06, 0x10, 0
 LARGE = 32 * 1024
 """Bytes from which a buffer travels as it is, beside its neighbours and not joined to them."""
 
-RUN = 16
+RUN = 32
 """Items from which a list of floats alone, or of ints alone, is written and read by columns."""
 
 _PIECES = 64 * 1024
@@ -301,9 +301,15 @@ def _read_column(data: bytes | memoryview, at: int, count: int) -> list[Any] | N
     tag = data[at]
     code = _CODES.get(tag)
     end = at + _NUMBER * count
-    if code is None or end > len(data) or bytes(data[at:end:_NUMBER]).count(tag) != count:
+    if code is None or end > len(data):
         return None
-    return list(chain.from_iterable(struct.iter_unpack(f">x{code}", data[at:end])))
+    run = bytes(data[at:end])
+    if run[::_NUMBER].count(tag) != count:
+        return None
+    numbers = bytearray(8 * count)
+    for column in range(8):
+        numbers[column::8] = run[column + 1 :: _NUMBER]
+    return list(struct.unpack(f">{count}{code}", numbers))
 
 
 def _record(items: list[Any], at: int) -> dict[str, Any]:

@@ -105,10 +105,11 @@ MESSAGES: list[Message] = [
     Stash(StashOp.GET, "t", "k"),
     Stash(StashOp.KEYS, "t", pattern="k*"),
     Stash(StashOp.TABLES, ""),
-    Stash(StashOp.INCR, "t", "k", amount=-2.5, ttl=10),
-    Stash(StashOp.SWAP, "t", "k", 2, expected=1),
-    Stash(StashOp.SWAP, "t", "k", 2, expected=None),
-    Stash(StashOp.SWAP, "t", "k", 2),
+    Stash(StashOp.INCR, "t", "k", amount=-2.5, initial=7, ttl=10),
+    Stash(StashOp.TTL, "t", "k"),
+    Stash(StashOp.COMPARE_AND_SET, "t", "k", 2, expected=1),
+    Stash(StashOp.COMPARE_AND_SET, "t", "k", 2, expected=None),
+    Stash(StashOp.COMPARE_AND_SET, "t", "k", 2),
     Status(),
     Manage(ManageOp.ADD, 3),
     Manage(ManageOp.REMOVE, 1, app="m:App"),
@@ -143,10 +144,10 @@ def test_nothing_of_ours_is_written_unless_it_is_used() -> None:
 
 
 def test_what_was_not_sent_is_not_none() -> None:
-    found = there_and_back(Stash(StashOp.SWAP, "t", "k", 1))
+    found = there_and_back(Stash(StashOp.COMPARE_AND_SET, "t", "k", 1))
     assert isinstance(found, Stash)
     assert found.expected is ABSENT
-    found = there_and_back(Stash(StashOp.SWAP, "t", "k", 1, expected=None))
+    found = there_and_back(Stash(StashOp.COMPARE_AND_SET, "t", "k", 1, expected=None))
     assert isinstance(found, Stash)
     assert found.expected is None
 
