@@ -211,6 +211,10 @@ class ASGIWorker(HttpWorker):
             loop.run_until_complete(self.keeper.finished)
         except QuickStop:
             self.log.warning(BROKEN_OFF)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # Of a request it is an exception like others; from a task of its own it stops every loop.
+            self.log.error("A task of the application ended the worker: %r", error, exc_info=error)
+            raise
         finally:
             self._wind_up()
 

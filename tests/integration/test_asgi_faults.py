@@ -146,6 +146,14 @@ def test_an_end_of_tls_behind_pipelined_requests_loses_none_of_them(asgi_worker,
         eventually(lambda: log.read_text().count("&first") == count, lambda: f"{log.read_text().count('&first')} lines")
 
 
+def test_a_task_that_exits_is_named_and_the_worker_replaced(asgi_worker):
+    with Server(FAULTS, *asgi_worker, tracebacks=True) as server:
+        old = server.get("/exits").text
+        server.wait_log("A task of the application ended the worker: SystemExit(3)")
+        assert "in end" in server.log()
+        eventually(lambda: server.get().text != old, "another worker serves")
+
+
 def test_frames_before_the_handshake_was_answered_do_not_block_it(asgi_worker):
     """More than waits inside the machine, and no whole message."""
     message = frame(0x82, b"x" * 200_000)

@@ -12,6 +12,7 @@ from tests.apps.asgi import speak
 EVENTS: list[str] = []
 SHARED = [[b"x-count", b"0"]]
 COUNT = [0]
+TASKS = []
 
 
 async def big(receive, send, query):
@@ -54,6 +55,16 @@ async def generates(receive, send, query):
     await speak.body(send, b"same")
 
 
+async def exits(receive, send, query):
+    """Answers, and ends the process from a task of its own."""
+
+    async def end():
+        raise SystemExit(3)
+
+    await speak.answer(send, b"%d" % os.getpid())
+    TASKS.append(asyncio.ensure_future(end()))
+
+
 async def events(receive, send, query):
     await speak.answer_json(send, EVENTS)
 
@@ -74,7 +85,7 @@ async def pid(receive, send, query):
     await speak.answer(send, b"%d" % os.getpid())
 
 
-PAGES = [big, file, naps, listens, mutates, generates, events, tasks, memory]
+PAGES = [big, file, naps, listens, mutates, generates, exits, events, tasks, memory]
 ROUTES = {f"/{page.__name__}": page for page in PAGES}
 
 
