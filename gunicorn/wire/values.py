@@ -42,7 +42,11 @@ _COLUMNS: dict[type, tuple[str, bytes, frozenset[type]]] = {
     float: ("d", bytes((FLOAT,)), frozenset((float,))),
     int: ("q", bytes((INT,)), frozenset((int,))),
 }
-_STRINGS, _CONTAINERS, _STOPS = (STR, BYTES), (LIST, DICT), (BYTES, LIST, DICT)
+_NUMBERS = {INT: _whole_at, FLOAT: _real_at}
+_CONTAINERS = {LIST: 1, DICT: 6}
+"""Tag -> the fewest bytes of an item, or of an entry."""
+
+_STOPS = (BYTES, LIST, DICT)
 _CODES = {FLOAT: "d", INT: "q"}
 
 
@@ -227,28 +231,27 @@ def _read(data: bytes | memoryview, at: int, size: int, within: int) -> tuple[An
     The containers that are open are on a stack; a dict is a list of keys and values until it is complete.
     """
     stack: list[tuple[list[Any], int, int]] = []
+    room = MAX_DEPTH - within
     items: list[Any] = []
     missing, opened = 1, LIST
     while True:
         tag = data[at]
         at += 1
-        if tag in _STRINGS:
+        if tag == STR or tag == BYTES:  # noqa: SIM109 - in the order of how often they come, and without a tuple
             start = at + 4
             at = start + _size_at(data, at)[0]
             if at > size:
                 raise _cut_short(size)
             items.append(str(data[start:at], "utf-8") if tag == STR else bytes(data[start:at]))
-        elif tag == INT:
-            items.append(_whole_at(data, at)[0])
-            at += 8
-        elif tag == FLOAT:
-            items.append(_real_at(data, at)[0])
+        elif tag in _NUMBERS:
+            items.append(_NUMBERS[tag](data, at)[0])
             at += 8
         elif tag in _CONTAINERS:
             count = _size_at(data, at)[0]
             at += 4
-            _check_container(tag, count, within + len(stack), at, size)
-            numbers = _read_column(data, at, count) if tag == LIST and count >= RUN else None
+            if count > MAX_ITEMS or len(stack) >= room or count * _CONTAINERS[tag] > size - at:
+                raise _bad_container(count, len(stack) >= room, at, size)
+            numbers = _read_column(data, at, count) if count >= RUN and tag == LIST else None
             if numbers is not None:
                 items.append(numbers)
                 at += _NUMBER * count
@@ -283,14 +286,13 @@ def _flag(data: bytes | memoryview, at: int) -> bool:
     return bool(data[at])
 
 
-def _check_container(tag: int, count: int, depth: int, at: int, size: int) -> None:
-    """Bounds of a container whose items begin at `at`: nothing is made for items that cannot be there."""
+def _bad_container(count: int, too_deep: bool, at: int, size: int) -> PayloadError:
+    """Why nothing is made of a container whose items would begin at `at`."""
     if count > MAX_ITEMS:
-        raise PayloadError("items", f"a container of {count} items, more than {MAX_ITEMS}", at - 5)
-    if depth >= MAX_DEPTH:
-        raise PayloadError("depth", f"more than {MAX_DEPTH} containers within each other", at - 5)
-    if count > size - at or (tag == DICT and 6 * count > size - at):
-        raise _cut_short(size)
+        return PayloadError("items", f"a container of {count} items, more than {MAX_ITEMS}", at - 5)
+    if too_deep:
+        return PayloadError("depth", f"more than {MAX_DEPTH} containers within each other", at - 5)
+    return _cut_short(size)
 
 
 def _read_column(data: bytes | memoryview, at: int, count: int) -> list[Any] | None:
@@ -316,7 +318,7 @@ def _record(items: list[Any], at: int) -> dict[str, Any]:
     keys = items[::2]
     if not _TEXTS.issuperset(map(type, keys)):
         raise PayloadError("key", "a dict with a key that is no str, ending", at)
-    record = dict(zip(keys, items[1::2], strict=True))
+    record = dict(zip(keys, items[1::2]))  # noqa: B905 - as many keys as values
     if len(record) != len(keys):
         # Which of two values was meant nobody can know.
         raise PayloadError("key", "a dict with the same key twice, ending", at)
@@ -336,7 +338,8 @@ def leading(data: Buffer) -> dict[str, Any]:
             raise PayloadError("record", "the payload is no dict", 0)
         count = _size_at(view, 1)[0]
         at = 5
-        _check_container(DICT, count, 0, at, size)
+        if count > MAX_ITEMS or count * _CONTAINERS[DICT] > size - at:
+            raise _bad_container(count, False, at, size)
         for _ in range(count):
             if view[at] != STR:
                 raise PayloadError("key", "a key that is no str", at)
