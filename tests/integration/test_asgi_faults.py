@@ -181,6 +181,20 @@ def test_a_file_goes_to_a_slow_reader(asgi_worker, tmp_path, write_timeout):
         assert len(connection.read_response().body) == BIG
 
 
+def test_clients_that_leave_a_file_behind_are_no_errors(asgi_worker, tmp_path):
+    """The head of the answer finds out, before the first byte of the file."""
+    path = tmp_path / "file"
+    path.write_bytes(b"y" * BIG)
+    with Server(FAULTS, *asgi_worker) as server:
+        for _ in range(60):
+            connection = server.connect()
+            request = f"GET /file?path={path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            connection.send(f"GET /big?n={BIG} HTTP/1.1\r\nHost: x\r\n\r\n".encode() + request)
+            connection.sock.recv(100)
+            connection.reset()
+        assert server.get().status == 200
+
+
 def test_a_connection_between_two_lives_keeps_no_descriptor(asgi_worker):
     """Handshakes that stall, garbage, and resets in every phase; then everything is as before."""
     with Server(FAULTS, *asgi_worker, "--tls-handshake-timeout", "1", tls=True) as server:

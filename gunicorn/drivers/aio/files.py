@@ -47,6 +47,8 @@ async def send_span(connection: LoopTransport, fd: int, offset: int, count: int)
                 raise ClientGone("the client left before the answer was complete")
         return
     await _flushed(connection)
+    if transport.is_closing():
+        raise ClientGone("the client left before the answer was complete")
     # A descriptor of our own: loops refuse to watch one that a transport uses.
     out = os.dup(sock.fileno())
     try:
@@ -73,13 +75,17 @@ async def send_span(connection: LoopTransport, fd: int, offset: int, count: int)
 async def _flushed(connection: LoopTransport) -> None:
     """Waits until nothing is queued: the file's bytes go past the queue."""
     transport = connection.transport
+    if transport.is_closing():
+        return
     transport.set_write_buffer_limits(0)
     try:
         if transport.get_write_buffer_size():
             connection.full = True
         await connection.drain()
     finally:
-        transport.set_write_buffer_limits(connection.service.response_buffer)
+        # A transport that is closed takes no settings (uvloop).
+        if not transport.is_closing():
+            transport.set_write_buffer_limits(connection.service.response_buffer)
 
 
 async def _writable(connection: LoopTransport, fd: int) -> None:
