@@ -106,7 +106,8 @@ class ASGIWorker(HttpWorker):
                 self._close_code(),
                 drain_queue=all_stop,
                 dropped=self.row.page[cells.DROPPED],
-                idle_ns=IDLE_GRACE_NS if all_stop else FOREVER,
+                # No request may come in that would be cancelled.
+                idle_ns=IDLE_GRACE_NS if all_stop else int(times.tell * 0.5e9),
                 tell_ns=int(times.tell * 1e9),
                 cancel_ns=int(times.cancel * 1e9),
             )

@@ -303,8 +303,12 @@ class Service:
 
     def orphan(self, exchange: Any) -> None:
         """The client left: the application has a while to end by itself."""
-        if exchange.task is not None:
+        if exchange.task is None:
+            return
+        if self.grace_ns:
             self.orphans[exchange] = monotonic_ns() + self.grace_ns
+        else:
+            exchange.task.cancel()
 
     def abandoned(self, connection: Connection, exchange: AsgiExchange) -> None:
         """Nobody waits for this answer any more."""
