@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from gunicorn.drivers.aio.connection import FOREVER
 from gunicorn.drivers.ending import QuickStop
 from gunicorn.errors import WorkerBootError
 from gunicorn.metrics import cells
@@ -59,8 +58,8 @@ def timer():
     ("stage", "code", "drains", "idle"),
     [
         (cells.Stage.DRAINING, GOING_AWAY, True, IDLE_GRACE_NS),
-        (cells.Stage.SERVING, SERVICE_RESTART, False, FOREVER),
-        (cells.Stage.UPGRADED, SERVICE_RESTART, False, FOREVER),
+        (cells.Stage.SERVING, SERVICE_RESTART, False, int(graceful(30).tell * SECOND / 2)),
+        (cells.Stage.UPGRADED, SERVICE_RESTART, False, int(graceful(30).tell * SECOND / 2)),
     ],
 )
 def test_term(stage, code, drains, idle):
