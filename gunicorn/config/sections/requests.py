@@ -128,5 +128,6 @@ class Requests(Section, title="Server Mechanics"):
         metavar="STRING",
         doc="""The path under which an ASGI application is mounted (`root_path` of its scope).
 
-        A trusted forwarder may say another one for a request, by SCRIPT_NAME.""",
+        Where it is empty, the variable `SCRIPT_NAME` of the environment says it. A trusted forwarder may say another
+        one for a request, by a field of that name. `path` is left as the client sent it.""",
     )
