@@ -50,15 +50,20 @@ class BlockingWorker(HttpWorker):
                 self.poller.next_tick = 0
 
     quick = False
+    interrupted = False
+    """INT or QUIT was announced. Not `quick`: a thread of the crew may read the pipe before this one is told."""
+    served = False
+    """The end has come: what is still announced changes nothing, and must not be raised into it."""
 
     def _announce(self, sig: signal.Signals) -> None:
         """Signals that cannot wait for an application that runs on this thread.
 
         After TERM the answer it is making already says that the connection ends; INT and QUIT end it.
         """
-        if not self.booted or self.quick:
+        if not self.booted or self.interrupted or self.served:
             return
         if sig in (signal.SIGINT, signal.SIGQUIT):
+            self.interrupted = True
             self.alive = False
             self.quick = True
             self.cfg.worker_int(self)
@@ -123,6 +128,7 @@ class BlockingWorker(HttpWorker):
         try:
             self.serve()
         finally:
+            self.served = True
             self.service.beat(monotonic_ns())
             self.poller.close()
 
