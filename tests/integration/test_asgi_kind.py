@@ -60,7 +60,8 @@ def test_an_asgi_application_gets_the_asgi_worker_when_no_class_was_named(tmp_pa
         server.wait_workers(2)
         assert server.get().text == "dressed"
         lines = [line for line in server.log().splitlines() if "asgi" in line.lower() and "INFO" in line]
-        assert len(lines) == 1, server.log()
+        # The first worker that has looked speaks for all; two may have looked in the same moment.
+        assert 1 <= len(lines) <= 2, server.log()
         assert "worker_class" in lines[0], "the line says how to choose"
 
 
