@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import threading
 import time
@@ -181,6 +182,8 @@ def main() -> int:
     parser.add_argument("--bind", default="tcp", choices=["tcp", "unix"])
     parser.add_argument("--tls", action="store_true")
     chosen = parser.parse_args()
+    # Whoever ends the soak early ends its server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"{chosen.requests} clients on {chosen.loop}, seed {chosen.seed}", flush=True)
     report = soak(**vars(chosen), say=lambda line: print(line, flush=True))
     print(" ".join(f"{name}={count}" for name, count in sorted(report.came.items())))
