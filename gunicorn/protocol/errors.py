@@ -33,6 +33,11 @@ class ProtocolError(Exception):
         return f"{self.detail} [{self.rule}, {self.section}]"
 
 
+def too_late(what: str) -> ProtocolError:
+    """The client took too long to send its head or body."""
+    return ProtocolError(408, f"{what}-timeout", "RFC 9110 15.5.9", f"the request {what} was not complete in time")
+
+
 class ResponseError(Exception):
     """The application broke a rule of the response: a bad status line, field or body length.
 

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from gunicorn.bridge.exchange import Exchange
-from gunicorn.drivers.blocking.connection import Connection
+from gunicorn.drivers.reporter import Connected
 from gunicorn.protocol.errors import ProtocolError
 
 REJECTIONS_PER_SECOND = 10
@@ -48,7 +48,7 @@ class LogReporter:
         self.log = log
         self.budget = LineBudget(REJECTIONS_PER_SECOND)
 
-    def rejected(self, connection: Connection, error: ProtocolError) -> None:
+    def rejected(self, connection: Connected, error: ProtocolError) -> None:
         """One line with peer, status, rule and section."""
         may, dropped = self.budget.take()
         if not may:

@@ -15,7 +15,7 @@ from gunicorn.bridge.asgi import AsgiExchange
 from gunicorn.bridge.exchange import Exchange
 from gunicorn.bridge.scope import HeaderPairs, ScopeBase, header_pairs, http_scope
 from gunicorn.drivers.aio.transport import LINGER_NS, NOTHING, UNKNOWN, LoopTransport, State
-from gunicorn.protocol.errors import ProtocolError
+from gunicorn.protocol.errors import ProtocolError, too_late
 from gunicorn.protocol.machine import Body, Event, Machine, Phase, Request
 
 if TYPE_CHECKING:
@@ -332,9 +332,9 @@ class Connection(LoopTransport):
         elif self.state is not State.OPEN:
             self.abort()
         elif self.machine.phase is _HEAD:
-            self.reject(_too_late("head"))
+            self.reject(too_late("head"))
         elif self.machine.phase is _BODY:
-            self.reject(_too_late("body"))
+            self.reject(too_late("body"))
         else:
             self.end()
 
@@ -342,7 +342,3 @@ class Connection(LoopTransport):
     def is_idle(self) -> bool:
         """Between two requests, and not with much of an answer before it."""
         return self.exchange is None and self.tunnel is None and self.state is State.OPEN and not self.full
-
-
-def _too_late(what: str) -> ProtocolError:
-    return ProtocolError(408, f"{what}-timeout", "RFC 9110 15.5.9", f"the request {what} was not complete in time")

@@ -20,6 +20,7 @@ from gunicorn.bridge.wsgi import answer_failure
 from gunicorn.drivers.aio.connection import FOREVER, Connection
 from gunicorn.drivers.aio.tasks import Work, start_now
 from gunicorn.drivers.ending import QuickStop
+from gunicorn.drivers.reporter import Reporter
 from gunicorn.metrics.cells import (
     ABORTED,
     ACCEPTED,
@@ -48,26 +49,6 @@ HANDSHAKE = {"HTTP_SEC_WEBSOCKET_KEY", "HTTP_SEC_WEBSOCKET_VERSION"}
 """Fields that tell an opening handshake (RFC 6455 4.2.1), however wrong, from an Upgrade that means nothing."""
 _NOTE_SIZE = NOTE.size
 _NOTE_WORDS = _NOTE_SIZE // 8
-
-
-class Reporter(Protocol):
-    """Where a driver says what happened; the worker turns it into log lines."""
-
-    def rejected(self, connection: Any, error: ProtocolError) -> None:
-        """A client broke a rule of the wire."""
-        ...
-
-    def crashed(self, exchange: Exchange, error: BaseException) -> None:
-        """The application raised."""
-        ...
-
-    def warned(self, message: str) -> None:
-        """Something an operator should know."""
-        ...
-
-    def noticed(self, message: str) -> None:
-        """Something that is only interesting when debugging."""
-        ...
 
 
 class Tunnel(Protocol):

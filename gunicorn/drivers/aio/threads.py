@@ -23,10 +23,9 @@ from gunicorn.bridge.wsgi import Application, WsgiBridge
 from gunicorn.bridge.wsgi_threads import Passage, ThreadExchange, WsgiExchange
 from gunicorn.drivers.aio.service import Service
 from gunicorn.drivers.blocking.spool import Spool
-from gunicorn.drivers.blocking.transport import too_late
 from gunicorn.drivers.ending import QuickStop
 from gunicorn.metrics.cells import THREADS, THREADS_BUSY
-from gunicorn.protocol.errors import ProtocolError
+from gunicorn.protocol.errors import ProtocolError, too_late
 
 if TYPE_CHECKING:
     from gunicorn.drivers.aio.connection import Connection

@@ -20,8 +20,8 @@ from gunicorn.bridge.wsgi import WsgiBridge
 from gunicorn.drivers.blocking.readiness import ERROR, FINISHED, HANGUP, READ, WRITE
 from gunicorn.drivers.blocking.spool import Spool
 from gunicorn.drivers.blocking.tlssocket import TlsSocket
-from gunicorn.drivers.blocking.transport import SocketTransport, too_late
-from gunicorn.protocol.errors import ProtocolError
+from gunicorn.drivers.blocking.transport import SocketTransport
+from gunicorn.protocol.errors import ProtocolError, too_late
 from gunicorn.protocol.machine import Body, Event, Machine, Phase, Request
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from gunicorn.bridge.environ import EnvironOptions
 from gunicorn.bridge.exchange import ClientGone, Exchange
@@ -18,6 +18,7 @@ from gunicorn.bridge.wsgi import Application, answer_failure
 from gunicorn.drivers.blocking.connection import FOREVER, Connection
 from gunicorn.drivers.blocking.readiness import Readiness, best_readiness
 from gunicorn.drivers.ending import QuickStop
+from gunicorn.drivers.reporter import Reporter
 from gunicorn.metrics.cells import (
     ABORTED,
     BOUNDS_NS,
@@ -44,26 +45,6 @@ OUTLIER = 8
 """A single request moves the average by an eighth: so many times the threshold make it cross it once."""
 BURST_BELOW_NS = 2_000_000
 """While requests take less than this on average, a worker may accept several connections in one turn."""
-
-
-class Reporter(Protocol):
-    """Where a driver says what happened; the worker turns it into log lines."""
-
-    def rejected(self, connection: Connection, error: ProtocolError) -> None:
-        """A client broke a rule of the wire."""
-        ...
-
-    def crashed(self, exchange: Exchange, error: BaseException) -> None:
-        """The application raised."""
-        ...
-
-    def warned(self, message: str) -> None:
-        """Something an operator should know: spool failures, descriptor shortage."""
-        ...
-
-    def noticed(self, message: str) -> None:
-        """Something that is only interesting when debugging: failed handshakes, clients that left."""
-        ...
 
 
 class ServiceOptions(NamedTuple):

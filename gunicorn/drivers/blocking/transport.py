@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from gunicorn.bridge.exchange import ClientGone
 from gunicorn.drivers.blocking.outbox import FileSpan, Outbox
 from gunicorn.drivers.blocking.tlssocket import TlsSocket
-from gunicorn.protocol.errors import ProtocolError
+from gunicorn.protocol.errors import ProtocolError, too_late
 from gunicorn.protocol.machine import Body, Event, Machine, Phase, Request
 
 if TYPE_CHECKING:
@@ -154,8 +154,3 @@ class SocketTransport:
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
         return ClientGone(str(error))
-
-
-def too_late(what: str) -> ProtocolError:
-    """The client took too long to send its head or body."""
-    return ProtocolError(408, f"{what}-timeout", "RFC 9110 15.5.9", f"the request {what} was not complete in time")
