@@ -105,10 +105,10 @@ def test_graceful_timeout_ends_what_does_not_end(worker, tmp_path):
         started = time.monotonic()
         server.signal(SIGTERM)
         server.wait(10)
-        assert 0.9 < time.monotonic() - started < 5
+        assert (0.9 if "asgi" in worker else 1.9) <= time.monotonic() - started < 5
         received = stuck.wait_closed()
         # An event loop can still say that nothing will come; a worker that is killed says nothing.
-        assert received == b"" or received.startswith(b"HTTP/1.1 5")
+        assert received == b"" or ("asgi" in worker and received.startswith(b"HTTP/1.1 5"))
 
 
 @pytest.mark.parametrize("quick", [SIGINT, SIGQUIT])
@@ -119,7 +119,7 @@ def test_int_and_quit_do_not_wait_for_requests(worker, quick, tmp_path):
         assert server.stop(quick) == 0
         assert time.monotonic() - started < 5
         received = stuck.wait_closed()
-        assert received == b"" or received.startswith(b"HTTP/1.1 5")
+        assert received == b"" or ("asgi" in worker and received.startswith(b"HTTP/1.1 5"))
 
 
 def test_a_second_term_while_draining_is_quick(tmp_path):
